@@ -1,0 +1,40 @@
+# make run: execute every notebook into runs/      make test: unit tests and notebook regression tests
+PYTHON ?= python3
+BIN := .venv/bin
+NAMES := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
+export IPYTHONDIR := $(CURDIR)/tests/ipython
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.PHONY: run test lint notebooks clean
+
+run: $(NAMES:%=runs/%.html)
+	@echo "Done. Executed notebooks (.ipynb, .html) are in $(CURDIR)/runs, figures and results in"
+	@printf '  %s\n' $(NAMES:%=runs/%/)
+
+# papermill leaves a notebook behind when it fails, so the HTML copy stands for a finished run
+runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle $(wildcard vmfcore/*.py) $(wildcard data/*) .venv/ready
+	@mkdir -p runs/$*
+	$(BIN)/papermill $< runs/$*.ipynb -p out runs/$* --progress-bar --no-log-output
+	@$(BIN)/jupyter nbconvert --log-level=WARN --to html runs/$*.ipynb
+
+test: .venv/ready
+	$(BIN)/pytest tests
+	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# execute the notebooks in place, after a change that alters their output
+notebooks: .venv/ready
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+		notebooks/*.ipynb
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python >= 3.11 is needed, found " + sys.version)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf runs .venv

@@ -1,0 +1,96 @@
+"""Checks of arguments: each names the argument, what it was and what it must be.
+
+They run before any work.  The notebooks use the same functions on their parameters.
+Every function returns the value in the type that the rest of the code expects.
+"""
+
+import numbers
+
+import numpy as np
+
+
+def _is_number(value, kind):
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+
+
+def integer(minimum, **named):
+    """Integers >= ``minimum``; ``integer(1, n_hidden=n_hidden)`` returns an int, several names a list."""
+    for name, value in named.items():
+        if not _is_number(value, numbers.Integral):
+            raise TypeError(f"{name} must be an integer >= {minimum}, got {value!r}")
+        if value < minimum:
+            raise ValueError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    values = [int(value) for value in named.values()]
+    return values[0] if len(values) == 1 else values
+
+
+def real(low, high, *, closed=False, **named):
+    """Real numbers in (low, high), or in [low, high] when ``closed``; one value or a list, as given."""
+    bounds = f"[{low:g}, {high:g}]" if closed else f"({low:g}, {high:g})"
+    for name, value in named.items():
+        if not _is_number(value, numbers.Real):
+            raise TypeError(f"{name} must be a real number in {bounds}, got {value!r}")
+        inside = low <= value <= high if closed else low < value < high
+        if not inside:
+            raise ValueError(f"{name} must be a real number in {bounds}, got {value!r}")
+    values = [float(value) for value in named.values()]
+    return values[0] if len(values) == 1 else values
+
+
+def option(allowed, **named):
+    """Strings out of ``allowed``."""
+    for name, value in named.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def list_of(check, **named):
+    """Non-empty lists whose items all pass ``check(name=item)``: for parameters of notebooks."""
+    for name, values in named.items():
+        if not isinstance(values, (list, tuple)):
+            raise TypeError(f"{name} must be a list, got {values!r}")
+        if not values:
+            raise ValueError(f"{name} must be a list with at least one item, got {values!r}")
+        for index, value in enumerate(values):
+            check(**{f"{name}[{index}]": value})
+
+
+def array(shape, **named):
+    """Finite real arrays of the given ``shape`` (None: any length), as contiguous float64."""
+    out = []
+    for name, value in named.items():
+        form = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        a = np.asarray(value)
+        if a.dtype.kind not in "biuf":
+            raise TypeError(f"{name} must be a real array of shape {form}, got dtype {a.dtype}")
+        fits = a.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, a.shape, strict=True))
+        if not fits or a.size == 0:
+            raise ValueError(f"{name} must be a non-empty array of shape {form}, got shape {a.shape}")
+        _refuse(name, a, np.isfinite(a), "finite numbers")
+        out.append(np.ascontiguousarray(a, dtype=np.float64))
+    return out[0] if len(out) == 1 else out
+
+
+def means(value, *, shape=(None, None), name="means"):
+    """An array of means of +-1 variables: shape (N, P), float64, each in [-1, 1]."""
+    a = array(shape, **{name: value})
+    _refuse(name, a, np.abs(a) <= 1, "means in [-1, 1]")
+    return a
+
+
+def spins(value, *, shape=(None, None), name="spins"):
+    """An array of +-1 spins of the given shape, as contiguous int8."""
+    a = array(shape, **{name: value}) if np.asarray(value).dtype != np.int8 else np.asarray(value)
+    fits = a.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, a.shape, strict=True))
+    if not fits or a.size == 0:
+        raise ValueError(f"{name} must be a non-empty array of {len(shape)} dimensions, got shape {a.shape}")
+    _refuse(name, a, np.abs(a) == 1, "only -1 and +1")
+    return np.ascontiguousarray(a, dtype=np.int8)
+
+
+def _refuse(name, a, good, what):
+    if not good.all():
+        where = tuple(int(i) for i in np.argwhere(~good)[0])
+        raise ValueError(f"{name} must hold {what}, got {a[where]} at index {where}")

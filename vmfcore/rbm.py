@@ -1,0 +1,128 @@
+"""The model: P(σ, h | ξ) ∝ exp(β/√N Σ_iμ ξ_iμ σ_i h_μ), planted weights and samples from it."""
+
+import numpy as np
+from scipy.special import expit
+
+from vmfcore import checks
+from vmfcore.exact import hidden_log_weights, hidden_states
+
+MAX_EXACT_HIDDEN = 16
+
+
+def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
+    r"""Random teacher: ±1 synapses, independent between sites, with <ξ_iμ ξ_iν> = q for every pair μ ≠ ν.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int >= 1
+        N and P.
+    correlation : float
+        q in [-1, 1] for two hidden units, in [0, 1] for more, 0 for one.  Every synapse of a site equals a hidden
+        common spin with probability (1 + √|q|)/2; for q < 0 the second unit is reversed.
+    seed : int >= 0
+
+    Returns
+    -------
+    (N, P) int8 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    References
+    ----------
+    For P = 2 the ensemble of Hou, Wong & Huang, arXiv:1904.13052.
+    """
+    checks.integer(1, n_visible=n_visible, n_hidden=n_hidden)
+    checks.integer(0, seed=seed)
+    low = {1: 0.0, 2: -1.0}.get(n_hidden, 0.0)
+    checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed=True, correlation=correlation)
+    rng = np.random.default_rng(seed)
+    common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
+    equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))
+    weights = np.where(equal, common, -common)
+    if correlation < 0:
+        weights[:, 1] *= -1
+    return weights
+
+
+def hidden_from_visible(weights, beta, spins):
+    """Means of the hidden spins given the visible ones: <h_μ> = tanh(β/√N Σ_i ξ_iμ σ_i), shape (M, P).
+
+    Takes synapses or their means: ``weights`` (N, P), ``spins`` (M, N), ``beta`` > 0.
+    """
+    weights, beta, spins = _checked(weights, beta, spins, axis=0, name="spins")
+    return np.tanh(beta / np.sqrt(len(weights)) * (spins @ weights))
+
+
+def visible_from_hidden(weights, beta, hidden):
+    """Means of the visible spins given the hidden ones: <σ_i> = tanh(β/√N Σ_μ ξ_iμ h_μ), shape (M, N).
+
+    Takes synapses or their means: ``weights`` (N, P), ``hidden`` (M, P), ``beta`` > 0.
+    """
+    weights, beta, hidden = _checked(weights, beta, hidden, axis=1, name="hidden")
+    return np.tanh(beta / np.sqrt(len(weights)) * (hidden @ weights.T))
+
+
+def _checked(weights, beta, states, axis, name):
+    weights = checks.means(weights, name="weights")
+    states = checks.spins(states, shape=(None, weights.shape[axis]), name=name)
+    return weights, checks.real(0, np.inf, beta=beta), states.astype(np.float64)
+
+
+def _draw(fields, rng):
+    """Spins at the given local fields: +1 with probability (1 + tanh field)/2."""
+    return np.where(rng.random(fields.shape) < expit(2 * fields), 1.0, -1.0)
+
+
+def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
+    r"""Independent samples of the visible spins of the RBM, σ ~ Π_μ 2cosh(β X_μ) / Z.
+
+    Parameters
+    ----------
+    weights : (N, P) array in [-1, 1]
+        ξ, or any synapses of size up to 1 (posterior means).
+    beta : float > 0
+        Inverse temperature.
+    n_samples : int >= 1
+        M.
+    seed : int >= 0
+    n_sweeps : int >= 1 or None
+        None: exact for P <= 16, by drawing h from its marginal and then σ; 200 sweeps for P > 16.
+        A number: that many block-Gibbs sweeps of each of M independent chains, started from random spins.
+
+    Returns
+    -------
+    (M, N) int8 array
+        ±1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    Notes
+    -----
+    Exact: O(2^P N P + M N P).  Gibbs: O(n_sweeps M N P); unbiased only where the chains relax within
+    ``n_sweeps``, which they do not where the model has several states (β > 1 and many hidden units).
+    """
+    weights = checks.means(weights, name="weights")
+    checks.real(0, np.inf, beta=beta)
+    checks.integer(1, n_samples=n_samples)
+    checks.integer(0, seed=seed)
+    if n_sweeps is not None:
+        checks.integer(1, n_sweeps=n_sweeps)
+    rng = np.random.default_rng(seed)
+    n_visible, n_hidden = weights.shape
+    couplings = beta / np.sqrt(n_visible) * weights
+    if n_sweeps is None and n_hidden <= MAX_EXACT_HIDDEN:
+        states = hidden_states(n_hidden)
+        log_weights = hidden_log_weights(couplings, np.zeros(n_visible), states)
+        p = np.exp(log_weights - log_weights.max())
+        hidden = states[rng.choice(len(states), size=n_samples, p=p / p.sum())]
+        return _draw(hidden @ couplings.T, rng).astype(np.int8)
+    spins = _draw(np.zeros((n_samples, n_visible)), rng)
+    for _ in range(200 if n_sweeps is None else n_sweeps):
+        spins = _draw(_draw(spins @ couplings, rng) @ couplings.T, rng)
+    return spins.astype(np.int8)

@@ -1,0 +1,221 @@
+r"""The variational bound on the log-likelihood of the data, and its gradient.
+
+With Q(ξ) = Π_iμ (1 + λ_iμ ξ_iμ)/2,
+
+.. math::
+    L(\lambda) = \sum_{a\mu}\langle\ln 2\cosh\beta X^a_\mu\rangle_Q - M\langle\ln Z(\xi)\rangle_Q - \mathrm{KL}(Q\|P_0),
+    \qquad X^a_\mu = \frac{1}{\sqrt N}\sum_i \xi_{i\mu}\sigma^a_i .
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vmfcore import checks, dual
+from vmfcore.cavity import warn_unconverged
+from vmfcore.spins import gaussian_averages
+
+MAX_BETA = 50.0
+
+
+class Bound(NamedTuple):
+    """Totals over the data, in nats: total = data_term - model_term - kl."""
+
+    total: float
+    data_term: float
+    model_term: float
+    kl: float
+
+
+class Evaluation(NamedTuple):
+    """The bound, the gradient of total + kl with respect to the means, and the model term it came from."""
+
+    bound: Bound
+    gradient: np.ndarray
+    model: dual.ModelTerm
+
+
+def kl_divergence(means, prior_mean=0.0):
+    """KL(Q || P0) in nats of (N, P) synapses with the given means against independent ones of mean m0."""
+    p, q = 0.5 * (1.0 + means), 0.5 * (1.0 - means)
+    up = p * np.log(np.where(p > 0, p, 1.0) / (0.5 * (1.0 + prior_mean)))
+    down = q * np.log(np.where(q > 0, q, 1.0) / (0.5 * (1.0 - prior_mean)))
+    return float((up + down).sum())
+
+
+def data_term(spins, means, beta):
+    r"""Σ_aμ <ln 2cosh β X_μ^a>_Q and its gradient, X Gaussian of mean Σ_i λ_i σ_i/√N, variance Σ_i (1 - λ_i²)/N.
+
+    Parameters
+    ----------
+    spins : (M, N) array, ±1
+    means : (N, P) float64 in [-1, 1]
+    beta : float
+
+    Returns
+    -------
+    value : float
+        Nats.
+    gradient : (N, P) float64
+
+    Notes
+    -----
+    O(M N P): two matrix products.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term elsewhere.
+
+    References
+    ----------
+    Huang, arXiv:1911.07662, eq. (4).
+    """
+    n_visible = len(means)
+    scale = beta / np.sqrt(n_visible)
+    width = beta * np.sqrt(np.mean(1.0 - means**2, axis=0))
+    value, mean, slope = gaussian_averages(np.ascontiguousarray(scale * (spins @ means).T), width)
+    return value, scale * (mean @ spins).T - scale**2 * means * slope.sum(axis=1)
+
+
+def evaluate(spins, means, beta, prior_mean=0.0, *, model_term="annealed", **options):
+    """Bound and gradient at once, without checks: ``spins`` float64, ``options`` those of the model term."""
+    model = getattr(dual, model_term)(means, beta, **options)
+    data, data_gradient = data_term(spins, means, beta)
+    model_total = len(spins) * model.value
+    kl = kl_divergence(means, prior_mean)
+    bound = Bound(data - model_total - kl, data, model_total, kl)
+    return Evaluation(bound, data_gradient - len(spins) * model.gradient, model)
+
+
+def check_options(n_hidden, model_term, expectation, n_points, tol, max_iter):
+    """Check the options of the model term and return those that it takes, as a dict for `evaluate`."""
+    checks.option(dual.MODEL_TERMS, model_term=model_term)
+    checks.option(dual.EXPECTATIONS, expectation=expectation)
+    checks.integer(1, n_points=n_points, max_iter=max_iter)
+    checks.real(0, np.inf, tol=tol)
+    options = {"model_term": model_term, "expectation": expectation, "tol": tol, "max_iter": max_iter}
+    if model_term == "quenched":
+        if n_hidden > 2 and (n_points & (n_points - 1) or n_points <= n_hidden):
+            raise ValueError(f"n_points must be a power of two above n_hidden = {n_hidden}, got {n_points}")
+        options["n_points"] = n_points
+    return options
+
+
+def _evaluate_checked(spins, means, beta, prior_mean, open_interval, **options):
+    spins = checks.spins(spins)
+    means = checks.means(means, shape=(spins.shape[1], None))
+    checks.real(0, MAX_BETA, beta=beta)
+    checks.real(-1, 1, prior_mean=prior_mean)
+    options = check_options(means.shape[1], **options)
+    if open_interval and np.abs(means).max() == 1:
+        raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
+    evaluation = evaluate(spins.astype(np.float64), means, float(beta), prior_mean, **options)
+    if not evaluation.model.converged:
+        warn_unconverged(evaluation.model.residual, options["tol"], options["max_iter"], stacklevel=4)
+    return evaluation, means
+
+
+def bound(
+    spins,
+    means,
+    beta,
+    *,
+    model_term="annealed",
+    expectation="cavity",
+    prior_mean=0.0,
+    n_points=64,
+    tol=1e-9,
+    max_iter=1000,
+):
+    r"""Variational bound L(λ) on the log-likelihood of the data, and its parts.
+
+    Parameters
+    ----------
+    spins : (M, N) array
+        Data, ±1.
+    means : (N, P) array in [-1, 1]
+        λ, the means of the synapses.
+    beta : float in (0, 50)
+        Inverse temperature.
+    model_term : "annealed" or "quenched"
+        `vmfcore.dual.annealed` (an upper limit of <ln Z>, so that L is a bound) or the paper's `vmfcore.dual.quenched`.
+    expectation : "cavity" or "exact"
+        Message passing, or the sum over the 2^P hidden states (P <= 20).
+    prior_mean : float in (-1, 1)
+        m0 of the prior.
+    n_points : int >= 1, a power of two for P > 2
+        Points of the average over the hidden fields of the quenched term.
+    tol, max_iter : float > 0, int >= 1
+        Of `run_cavity`.
+
+    Returns
+    -------
+    Bound
+        total, data_term, model_term = M <ln Z>, kl; nats.  ln 2cosh is used in data and model term.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If message passing has not converged.
+
+    Notes
+    -----
+    O(M N P) and the model term: O(N P) a sweep, times ``n_points`` for the quenched one.
+
+    References
+    ----------
+    Huang, arXiv:1911.07662, eq. (3).
+    """
+    evaluation, _ = _evaluate_checked(
+        spins,
+        means,
+        beta,
+        prior_mean,
+        False,
+        model_term=model_term,
+        expectation=expectation,
+        n_points=n_points,
+        tol=tol,
+        max_iter=max_iter,
+    )
+    return evaluation.bound
+
+
+def bound_gradient(
+    spins,
+    means,
+    beta,
+    *,
+    model_term="annealed",
+    expectation="cavity",
+    prior_mean=0.0,
+    n_points=64,
+    tol=1e-9,
+    max_iter=1000,
+):
+    r"""Derivative ∂L/∂λ of `bound`, the same arguments, with |λ| < 1.
+
+    Returns
+    -------
+    (N, P) float64 array
+        Nats.  For message passing it is the derivative of the Bethe value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `bound`, and if a mean is ±1.
+    """
+    evaluation, means = _evaluate_checked(
+        spins,
+        means,
+        beta,
+        prior_mean,
+        True,
+        model_term=model_term,
+        expectation=expectation,
+        n_points=n_points,
+        tol=tol,
+        max_iter=max_iter,
+    )
+    return evaluation.gradient + np.arctanh(prior_mean) - np.arctanh(means)

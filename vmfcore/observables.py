@@ -1,0 +1,50 @@
+"""What one measures on learnt synapses."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from vmfcore import checks
+from vmfcore.spins import binary_entropy
+
+
+def overlap_matrix(estimate, teacher):
+    """Signed overlaps Σ_i ξ̂_iμ ξ*_iν / N, shape (P, P), rows: student's hidden units, columns: teacher's."""
+    estimate = checks.means(estimate, name="estimate")
+    teacher = checks.means(teacher, shape=estimate.shape, name="teacher")
+    return estimate.T @ teacher / len(teacher)
+
+
+def overlap(estimate, teacher):
+    r"""Overlap of each hidden unit of the teacher with its partner in the student, |Σ_i ξ*_iμ ξ̂_iπ(μ)| / N.
+
+    Parameters
+    ----------
+    estimate : (N, P) array in [-1, 1]
+        λ or sign λ.
+    teacher : (N, P) array in [-1, 1]
+
+    Returns
+    -------
+    (P,) float64 array in [0, 1]
+        In the teacher's order; the matching π of hidden units maximizes the sum (both signs are allowed, since
+        the model does not change when a hidden unit and its synapses are reversed).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes differ or a value is outside [-1, 1].
+
+    Notes
+    -----
+    O(N P² + P³), the assignment by scipy.  Chance is not zero: √(2/(πN)) for P = 1, more for larger P.
+    """
+    matrix = np.abs(overlap_matrix(estimate, teacher))
+    students, teachers = linear_sum_assignment(matrix, maximize=True)
+    out = np.empty(len(matrix))
+    out[teachers] = matrix[students, teachers]
+    return out
+
+
+def synaptic_entropy(means):
+    """Entropy of the posterior Q per synapse, in nats: 0 where all synapses are decided, ln 2 at λ = 0."""
+    return float(binary_entropy(checks.means(means)).mean())

@@ -1,0 +1,123 @@
+r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds and Bayes-optimal overlaps."""
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import erf
+
+from vmfcore import checks
+from vmfcore.spins import half_line_grid
+
+PRIORS = ("uniform", "matched")
+
+
+def critical_density(beta, *, correlation=0.0, prior="uniform"):
+    r"""Sample density α_c = M/N above which a teacher of two hidden units (or any number, for q = 0) can be found.
+
+    .. math::
+        q = 0:\ \beta^{-4}; \qquad
+        \text{uniform}:\ \frac{1}{\beta^4 (1+|q|)(1+\tanh\beta^2|q|)}; \qquad
+        \text{matched}:\ \frac{1}{[\beta^2 (1+|q|)(1+\tanh\beta^2|q|)]^2}
+
+    Parameters
+    ----------
+    beta : float > 0
+        Inverse temperature.
+    correlation : float in [-1, 1]
+        q, between the synapses of the two hidden units.
+    prior : "uniform" or "matched"
+        What the student knows: independent synapses, or q.  The matched one is also where the leading
+        principal component of the data wakes up.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    References
+    ----------
+    q = 0: Huang & Toyoizumi, arXiv:1608.03714; q ≠ 0 derived in this project, in words in Hou, Wong & Huang,
+    arXiv:1904.13052.
+    """
+    checks.real(0, np.inf, beta=beta)
+    checks.real(-1, 1, closed=True, correlation=correlation)
+    checks.option(PRIORS, prior=prior)
+    q = abs(correlation)
+    signal = (1 + q) * (1 + np.tanh(beta**2 * q))
+    return float(beta**-4 * signal ** (-1 if prior == "uniform" else -2))
+
+
+def mean_overlap(information):
+    r"""T(κ) = E tanh(κ + √κ z), z ~ Normal(0, 1): the overlap of a ±1 spin with its mean at signal-to-noise κ >= 0."""
+    kappa = np.asarray(information, dtype=np.float64)
+    nodes, weights = half_line_grid(float(np.sqrt(kappa.max())))
+    z = np.concatenate([-nodes, nodes])
+    return np.tanh(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ np.concatenate([weights, weights])
+
+
+def _overlap(alpha, beta):
+    """Q at one density; Q -> T(κ(Q)) is concave, so a nonzero root exists above the threshold only, and just one."""
+
+    def information(q):
+        return alpha * beta**2 * mean_overlap(beta**2 * q)
+
+    def excess(q):
+        return mean_overlap(information(q)) / q - 1
+
+    low = 1e-12
+    q = brentq(excess, low, 1.0, xtol=1e-14) if alpha * beta**4 > 1 and excess(low) > 0 else 0.0
+    return q, information(q)
+
+
+def bayes_optimal_overlap(alpha, beta):
+    r"""Overlaps that no algorithm passes: P = 1, and any finite P with independent hidden units, N → ∞.
+
+    .. math::
+        Q = T(\kappa), \quad \kappa = \alpha\beta^2 T(\beta^2 Q), \quad T(a) = E\tanh(a + \sqrt a z)
+
+    Parameters
+    ----------
+    alpha : float or array > 0
+        Sample density M/N.
+    beta : float > 0
+        Inverse temperature.
+
+    Returns
+    -------
+    means_overlap, sign_overlap : arrays of alpha's shape
+        Q, of the posterior mean, and erf √(κ/2), of its sign; both 0 up to α = β⁻⁴.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    Notes
+    -----
+    The Gaussian average T is good to 1e-9.
+
+    References
+    ----------
+    Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
+    """
+    checks.real(0, np.inf, beta=beta)
+    alphas = np.asarray(alpha, dtype=np.float64)
+    if alphas.size == 0 or not (np.isfinite(alphas).all() and alphas.min() > 0):
+        raise ValueError(f"alpha must hold positive finite numbers, got {alpha!r}")
+    q, kappa = np.array([_overlap(a, beta) for a in alphas.ravel()]).T
+    return q.reshape(alphas.shape), erf(np.sqrt(kappa / 2)).reshape(alphas.shape)
+
+
+def principal_component_overlap(alpha, beta):
+    r"""Overlap |cos| of the leading principal component with the teacher, P = 1, N → ∞, for arrays of densities.
+
+    .. math:: \cos^2 = \frac{1 - 1/(\alpha\beta^4)}{1 + 1/(\alpha\beta^2)}, \qquad 0 \text{ up to } \alpha = \beta^{-4}
+    """
+    checks.real(0, np.inf, beta=beta)
+    alpha = checks.array((None,), alpha=np.atleast_1d(alpha)).reshape(np.shape(alpha))
+    if np.min(alpha) <= 0:
+        raise ValueError(f"alpha must hold positive finite numbers, got {alpha!r}")
+    return np.sqrt(np.maximum(0, 1 - 1 / (alpha * beta**4)) / (1 + 1 / (alpha * beta**2)))

@@ -253,7 +253,7 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
     a = checks.array((n_visible,), visible_fields=visible_fields)
     single = np.ndim(hidden_fields) == 1
     b = checks.array((None, n_hidden), hidden_fields=np.atleast_2d(hidden_fields))
-    checks.real(0, MAX_DAMPING, closed=True, damping=damping)
+    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     checks.integer(1, max_iter=max_iter)
     if messages is None:

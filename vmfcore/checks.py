@@ -24,14 +24,13 @@ def integer(minimum, **named):
     return values[0] if len(values) == 1 else values
 
 
-def real(low, high, *, closed=False, **named):
-    """Real numbers in (low, high), or in [low, high] when ``closed``; one value or a list, as given."""
-    bounds = f"[{low:g}, {high:g}]" if closed else f"({low:g}, {high:g})"
+def real(low, high, *, closed="", **named):
+    """Real numbers from ``low`` to ``high``, ends included as ``closed`` says: "", "right" or "both"."""
+    bounds = f"{'[' if closed == 'both' else '('}{low:g}, {high:g}{']' if closed else ')'}"
     for name, value in named.items():
         if not _is_number(value, numbers.Real):
             raise TypeError(f"{name} must be a real number in {bounds}, got {value!r}")
-        inside = low <= value <= high if closed else low < value < high
-        if not inside:
+        if not (low < value < high or (closed and value == high) or (closed == "both" and value == low)):
             raise ValueError(f"{name} must be a real number in {bounds}, got {value!r}")
     values = [float(value) for value in named.values()]
     return values[0] if len(values) == 1 else values

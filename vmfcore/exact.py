@@ -64,13 +64,13 @@ def log_partition(couplings, visible_fields, hidden_fields):
     Sums over the smaller layer: O(2^min(N, P) N P).
     """
     couplings = checks.array((None, None), couplings=couplings)
-    a = checks.array((couplings.shape[0],), visible_fields=visible_fields)
-    b = checks.array((couplings.shape[1],), hidden_fields=hidden_fields)
     if min(couplings.shape) > MAX_SUMMED_UNITS:
         raise ValueError(
             f"couplings must have at most {MAX_SUMMED_UNITS} visible or hidden units for an exact sum, "
             f"got shape {couplings.shape}"
         )
+    a = checks.array((couplings.shape[0],), visible_fields=visible_fields)
+    b = checks.array((couplings.shape[1],), hidden_fields=hidden_fields)
     if couplings.shape[0] < couplings.shape[1]:
         couplings, a, b = couplings.T, b, a
     hidden = hidden_states(couplings.shape[1])

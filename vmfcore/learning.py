@@ -161,7 +161,7 @@ def fit(
     n_steps : int >= 1
         Largest number of steps a restart.
     step_size : float > 0 or None
-        ρ in (0, 1] of the natural rule (default 0.15), the learning rate of Adam (default 0.03; the
+        ρ in (0, 1] of the natural rule (default 0.15), the learning rate in (0, 100] of Adam (default 0.03; the
         paper's 0.4 reaches the same overlap but does not settle).
     n_restarts : int >= 1
         Independent starts; 1 where ``init`` is an array.
@@ -208,7 +208,7 @@ def fit(
     checks.option(RULES, rule=rule)
     options = check_options(n_hidden, model_term, expectation, n_points, tol, max_iter)
     step_size = STEP_SIZES[rule] if step_size is None else step_size
-    checks.real(0, 1.0 + 1e-12 if rule == "natural" else np.inf, step_size=step_size)
+    checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
     if isinstance(init, str):
         checks.option(INITS, init=init)
         if init == "pca" and n_hidden > min(spins.shape):

@@ -46,5 +46,21 @@ def overlap(estimate, teacher):
 
 
 def synaptic_entropy(means):
-    """Entropy of the posterior Q per synapse, in nats: 0 where all synapses are decided, ln 2 at λ = 0."""
+    """Entropy of the posterior Q per synapse: 0 where all synapses are decided, ln 2 at λ = 0.
+
+    Parameters
+    ----------
+    means : (N, P) array in [-1, 1]
+        λ.
+
+    Returns
+    -------
+    float
+        Nats, in [0, ln 2].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is outside [-1, 1].
+    """
     return float(binary_entropy(checks.means(means)).mean())

@@ -37,7 +37,7 @@ def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
     checks.integer(1, n_visible=n_visible, n_hidden=n_hidden)
     checks.integer(0, seed=seed)
     low = {1: 0.0, 2: -1.0}.get(n_hidden, 0.0)
-    checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed=True, correlation=correlation)
+    checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed="both", correlation=correlation)
     rng = np.random.default_rng(seed)
     common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
     equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))

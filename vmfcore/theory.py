@@ -43,7 +43,7 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
     arXiv:1904.13052.
     """
     checks.real(0, np.inf, beta=beta)
-    checks.real(-1, 1, closed=True, correlation=correlation)
+    checks.real(-1, 1, closed="both", correlation=correlation)
     checks.option(PRIORS, prior=prior)
     q = abs(correlation)
     signal = (1 + q) * (1 + np.tanh(beta**2 * q))
@@ -56,6 +56,14 @@ def mean_overlap(information):
     nodes, weights = half_line_grid(float(np.sqrt(kappa.max())))
     z = np.concatenate([-nodes, nodes])
     return np.tanh(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ np.concatenate([weights, weights])
+
+
+def _densities(alpha):
+    """Sample densities of any shape as float64."""
+    densities = checks.array((None,), alpha=np.ravel(alpha)).reshape(np.shape(alpha))
+    if densities.min() <= 0:
+        raise ValueError(f"alpha must hold positive numbers, got {densities.min()}")
+    return densities
 
 
 def _overlap(alpha, beta):
@@ -104,9 +112,7 @@ def bayes_optimal_overlap(alpha, beta):
     Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
     """
     checks.real(0, np.inf, beta=beta)
-    alphas = np.asarray(alpha, dtype=np.float64)
-    if alphas.size == 0 or not (np.isfinite(alphas).all() and alphas.min() > 0):
-        raise ValueError(f"alpha must hold positive finite numbers, got {alpha!r}")
+    alphas = _densities(alpha)
     q, kappa = np.array([_overlap(a, beta) for a in alphas.ravel()]).T
     return q.reshape(alphas.shape), erf(np.sqrt(kappa / 2)).reshape(alphas.shape)
 
@@ -117,7 +123,5 @@ def principal_component_overlap(alpha, beta):
     .. math:: \cos^2 = \frac{1 - 1/(\alpha\beta^4)}{1 + 1/(\alpha\beta^2)}, \qquad 0 \text{ up to } \alpha = \beta^{-4}
     """
     checks.real(0, np.inf, beta=beta)
-    alpha = checks.array((None,), alpha=np.atleast_1d(alpha)).reshape(np.shape(alpha))
-    if np.min(alpha) <= 0:
-        raise ValueError(f"alpha must hold positive finite numbers, got {alpha!r}")
+    alpha = _densities(alpha)
     return np.sqrt(np.maximum(0, 1 - 1 / (alpha * beta**4)) / (1 + 1 / (alpha * beta**2)))

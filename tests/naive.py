@@ -1,0 +1,158 @@
+"""Slow, obvious versions of everything that vmfcore does fast.  Nothing here imports vmfcore."""
+
+import itertools
+
+import numpy as np
+from scipy.integrate import quad
+
+
+def states(n):
+    """All 2^n states of n spins."""
+    return np.array(list(itertools.product((-1, 1), repeat=n)))
+
+
+def log2cosh(x):
+    return np.logaddexp(x, -x)
+
+
+def network_averages(couplings, visible_fields, hidden_fields):
+    """ln Z, <sigma>, <h>, <sigma h> of an RBM by the sum over all states of both layers."""
+    n_visible, n_hidden = couplings.shape
+    exponents, visible, hidden = [], [], []
+    for sigma in states(n_visible):
+        for h in states(n_hidden):
+            exponents.append(sigma @ couplings @ h + visible_fields @ sigma + hidden_fields @ h)
+            visible.append(sigma)
+            hidden.append(h)
+    log_z = np.logaddexp.reduce(exponents)
+    p = np.exp(np.array(exponents) - log_z)
+    visible, hidden = np.array(visible), np.array(hidden)
+    return log_z, p @ visible, p @ hidden, np.einsum("s,si,sm->im", p, visible, hidden)
+
+
+def model_log_z(weights, beta):
+    """ln Z(xi) of the paper's model by the sum over visible states."""
+    x = states(len(weights)) @ weights / np.sqrt(len(weights))
+    return np.logaddexp.reduce(log2cosh(beta * x).sum(axis=1))
+
+
+def weight_posterior(means):
+    """Every (N, P) weight matrix with its probability under Q."""
+    for flat in states(means.size):
+        weights = flat.reshape(means.shape)
+        yield weights, np.prod((1 + means * weights) / 2)
+
+
+def mean_log_z(means, beta):
+    """<ln Z>_Q by the sum over all weights: 2^(N P) times 2^N terms."""
+    return sum(p * model_log_z(weights, beta) for weights, p in weight_posterior(means))
+
+
+def log_mean_z(means, beta):
+    """ln <Z>_Q by the sum over all weights."""
+    return np.log(sum(p * np.exp(model_log_z(weights, beta)) for weights, p in weight_posterior(means)))
+
+
+def quenched(means, beta, n_grid=81, cut=7.0):
+    """E_z ln Z_dual(z) on a dense grid of z, each network by the sum over its visible states."""
+    n_visible, n_hidden = means.shape
+    width = np.sqrt(((1 - means**2).sum(axis=0)) / n_visible)
+    grid = np.linspace(-cut, cut, n_grid)
+    p = np.exp(-(grid**2) / 2)
+    p /= p.sum()
+    g = states(n_visible) @ means / np.sqrt(n_visible)
+    total = 0.0
+    for index in itertools.product(range(n_grid), repeat=n_hidden):
+        z = grid[list(index)]
+        total += np.prod(p[list(index)]) * np.logaddexp.reduce(log2cosh(beta * (g + width * z)).sum(axis=1))
+    return total
+
+
+def cavity(couplings, visible_fields, hidden_fields, n_sweeps=300):
+    """Belief propagation on the edges, message by message, all at once; returns m, r, C and the Bethe ln Z."""
+    n_visible, n_hidden = couplings.shape
+    t = np.tanh(couplings)
+    m = np.zeros((n_visible, n_hidden))  # of sigma_i without h_mu
+    for _ in range(n_sweeps):
+        w, chi, u = np.arctanh(t * m), np.zeros_like(m), np.zeros_like(m)
+        for i, mu in np.ndindex(*m.shape):
+            chi[i, mu] = hidden_fields[mu] + sum(w[j, mu] for j in range(n_visible) if j != i)
+            u[i, mu] = np.arctanh(t[i, mu] * np.tanh(chi[i, mu]))
+        for i, mu in np.ndindex(*m.shape):
+            m[i, mu] = np.tanh(visible_fields[i] + sum(u[i, nu] for nu in range(n_hidden) if nu != mu))
+    big = np.tanh(chi)
+    field_v = visible_fields + u.sum(axis=1)
+    field_h = hidden_fields + np.arctanh(t * m).sum(axis=0)
+    correlations = (m * big + t) / (1 + m * big * t)
+    edges = np.log(np.cosh(couplings)) - np.log(1 + t * m * big)
+    edges += np.log(1 - (t * m) ** 2) / 2 + np.log(1 - (t * big) ** 2) / 2
+    log_z = log2cosh(field_v).sum() + log2cosh(field_h).sum() + edges.sum()
+    return np.tanh(field_v), np.tanh(field_h), correlations, log_z
+
+
+def gaussian_average(f):
+    """E f(z), z ~ Normal(0, 1), by adaptive quadrature."""
+    return quad(lambda z: f(z) * np.exp(-z * z / 2) / np.sqrt(2 * np.pi), -9, 9, limit=500, epsabs=1e-12)[0]
+
+
+def data_term(spins, means, beta):
+    """Sum over data and hidden units of the Gaussian average of ln 2cosh, one integral each."""
+    n_visible, n_hidden = means.shape
+    total = 0.0
+    for sigma in spins:
+        for mu in range(n_hidden):
+            g = sum(means[i, mu] * sigma[i] for i in range(n_visible)) / np.sqrt(n_visible)
+            width = np.sqrt(sum(1 - means[i, mu] ** 2 for i in range(n_visible)) / n_visible)
+            total += gaussian_average(lambda z, g=g, width=width: log2cosh(beta * (g + width * z)))
+    return total
+
+
+def kl(means, prior_mean):
+    total = 0.0
+    for mean in means.ravel():
+        for sign in (-1, 1):
+            p = (1 + sign * mean) / 2
+            total += p * np.log(p / ((1 + sign * prior_mean) / 2))
+    return total
+
+
+def derivative(f, x, step=2e-4):
+    """df/dx at every entry of x by central differences of fourth order."""
+    out = np.empty_like(x)
+    for index in np.ndindex(*x.shape):
+        e = np.zeros_like(x)
+        e[index] = step
+        out[index] = (8 * (f(x + e) - f(x - e)) - (f(x + 2 * e) - f(x - 2 * e))) / (12 * step)
+    return out
+
+
+def overlap(estimate, teacher):
+    """Best matching over all permutations, in the teacher's order."""
+    n_hidden = teacher.shape[1]
+    best = None
+    for order in itertools.permutations(range(n_hidden)):
+        q = [abs(teacher[:, nu] @ estimate[:, order[nu]]) / len(teacher) for nu in range(n_hidden)]
+        best = q if best is None or sum(q) > sum(best) else best
+    return np.array(best)
+
+
+def visible_distribution(weights, beta):
+    """Probability of every visible state of the paper's model."""
+    x = states(len(weights)) @ weights / np.sqrt(len(weights))
+    log_p = log2cosh(beta * x).sum(axis=1)
+    return np.exp(log_p - np.logaddexp.reduce(log_p))
+
+
+def bayes_optimal(alpha, beta, n_iter=3000):
+    """Q of the replica-symmetric equations by iteration from 1, integrals by adaptive quadrature."""
+
+    def t(a):
+        return gaussian_average(lambda z: np.tanh(a + np.sqrt(a) * z))
+
+    q = 1.0
+    for _ in range(n_iter):
+        new = t(alpha * beta**2 * t(beta**2 * q))
+        if abs(new - q) < 1e-12:
+            break
+        q = new
+    return q

@@ -1,0 +1,242 @@
+"""Every bad argument: the documented error, naming the argument and what it must be, before any work."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import vmfcore as vmf
+
+SPINS = np.ones((7, 5), dtype=np.int8)
+MEANS = np.zeros((5, 3))
+NAN = np.full((7, 5), np.nan)
+
+BOUND = {
+    "spins": [
+        (SPINS[0], ValueError, "spins must be a non-empty array of"),
+        (SPINS[:0], ValueError, "spins must be a non-empty array of"),
+        (2 * SPINS, ValueError, r"spins must hold only -1 and \+1, got 2"),
+        (0 * SPINS, ValueError, r"spins must hold only -1 and \+1, got 0"),
+        (SPINS * 0.5, ValueError, r"spins must hold only -1 and \+1, got 0.5"),
+        (NAN, ValueError, "spins must hold finite numbers, got nan at index"),
+        ("spins", TypeError, "spins must be a real array"),
+        (None, TypeError, "spins must be a real array"),
+    ],
+    "beta": [
+        (0, ValueError, r"beta must be a real number in \(0, 50\), got 0"),
+        (-1.0, ValueError, "beta must be a real number in"),
+        (np.inf, ValueError, "beta must be a real number in"),
+        (np.nan, ValueError, "beta must be a real number in"),
+        ("1", TypeError, "beta must be a real number in"),
+        (True, TypeError, "beta must be a real number in"),
+    ],
+    "model_term": [("anealed", ValueError, "model_term must be one of 'annealed', 'quenched', got 'anealed'")],
+    "expectation": [
+        ("bethe", ValueError, "expectation must be one of 'cavity', 'exact', got"),
+        (None, TypeError, "expectation must be one of"),
+    ],
+    "prior_mean": [(1.0, ValueError, r"prior_mean must be a real number in \(-1, 1\)")],
+    "n_points": [
+        (0, ValueError, "n_points must be an integer >= 1"),
+        (64.0, TypeError, "n_points must be an integer >= 1"),
+    ],
+    "tol": [(0.0, ValueError, "tol must be a real number in")],
+    "max_iter": [(0, ValueError, "max_iter must be an integer >= 1")],
+}
+CASES = {
+    "bound": (
+        {"spins": SPINS, "means": MEANS, "beta": 1.0},
+        BOUND
+        | {
+            "means": [
+                (MEANS[:3], ValueError, r"means must be a non-empty array of shape \(5, any\), got shape \(3, 3\)"),
+                (MEANS + 1.1, ValueError, r"means must hold means in \[-1, 1\], got 1.1"),
+                (MEANS * np.nan, ValueError, "means must hold finite numbers"),
+                (MEANS * 1j, TypeError, "means must be a real array"),
+            ]
+        },
+    ),
+    "bound_gradient": (
+        {"spins": SPINS, "means": MEANS, "beta": 1.0},
+        BOUND | {"means": [(MEANS - 1, ValueError, r"means must be inside \(-1, 1\)")]},
+    ),
+    "fit": (
+        {"spins": SPINS, "n_hidden": 3, "beta": 1.0, "seed": 0},
+        BOUND
+        | {
+            "n_hidden": [
+                (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
+                (1.5, TypeError, "n_hidden must be an integer >= 1"),
+            ],
+            "rule": [("sgd", ValueError, "rule must be one of 'natural', 'adam', got 'sgd'")],
+            "n_steps": [(0, ValueError, "n_steps must be an integer >= 1")],
+            "step_size": [
+                (0.0, ValueError, r"step_size must be a real number in \(0, 1\]"),
+                (1.5, ValueError, r"step_size must be a real number in \(0, 1\]"),
+                ("fast", TypeError, "step_size must be a real number"),
+            ],
+            "n_restarts": [(0, ValueError, "n_restarts must be an integer >= 1")],
+            "init": [
+                ("zeros", ValueError, "init must be one of 'random', 'pca', got 'zeros'"),
+                (MEANS[:, :2], ValueError, r"init must be a non-empty array of shape \(5, 3\)"),
+                (MEANS + 2, ValueError, r"init must hold means in \[-1, 1\]"),
+            ],
+            "settled": [(-1.0, ValueError, "settled must be a real number")],
+            "seed": [(-1, ValueError, "seed must be an integer >= 0"), (None, TypeError, "seed must be an integer")],
+            "callback": [(3, TypeError, "callback must be callable or None")],
+        },
+    ),
+    "run_cavity": (
+        {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
+        {
+            "couplings": [
+                (MEANS[0], ValueError, "couplings must be a non-empty array of shape"),
+                (MEANS * np.nan, ValueError, "couplings must hold finite numbers"),
+                (MEANS + 101, ValueError, r"couplings must be in \[-100, 100\]"),
+            ],
+            "visible_fields": [(np.zeros(3), ValueError, r"visible_fields must be a non-empty array of shape \(5\)")],
+            "hidden_fields": [
+                (np.zeros(5), ValueError, r"hidden_fields must be a non-empty array of shape \(any, 3\)"),
+                (np.full(3, np.inf), ValueError, "hidden_fields must hold finite numbers"),
+            ],
+            "damping": [(1.0, ValueError, r"damping must be a real number in \[0, 0.95\]")],
+            "tol": [(-1e-9, ValueError, "tol must be a real number")],
+            "max_iter": [(1e3, TypeError, "max_iter must be an integer >= 1")],
+            "messages": [
+                (np.ones((5, 3)), ValueError, r"messages must be a non-empty array of shape \(1, 3, 5\)"),
+                (np.zeros((3, 5)), ValueError, "messages must be positive"),
+            ],
+        },
+    ),
+    "log_partition": (
+        {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
+        {
+            "couplings": [
+                (np.zeros((21, 21)), ValueError, "couplings must have at most 20"),
+                ([[]], ValueError, "coupl"),
+            ],
+            "hidden_fields": [(np.zeros(5), ValueError, r"hidden_fields must be a non-empty array of shape \(3\)")],
+        },
+    ),
+    "planted_weights": (
+        {"n_visible": 5, "n_hidden": 2, "seed": 0},
+        {
+            "n_visible": [(0, ValueError, "n_visible must be an integer >= 1"), ("5", TypeError, "n_visible must be")],
+            "n_hidden": [(-1, ValueError, "n_hidden must be an integer >= 1")],
+            "correlation": [(1.1, ValueError, r"correlation must be a real number in \[-1, 1\], got 1.1")],
+            "seed": [(0.5, TypeError, "seed must be an integer >= 0")],
+        },
+    ),
+    "sample_spins": (
+        {"weights": MEANS, "beta": 1.0, "n_samples": 3, "seed": 0},
+        {
+            "weights": [
+                (MEANS + 2, ValueError, r"weights must hold means in \[-1, 1\]"),
+                (NAN, ValueError, "weights must"),
+            ],
+            "beta": [(0.0, ValueError, "beta must be"), (np.inf, ValueError, "beta must be")],
+            "n_samples": [(0, ValueError, "n_samples must be an integer >= 1")],
+            "n_sweeps": [(0, ValueError, "n_sweeps must be an integer >= 1")],
+        },
+    ),
+    "hidden_from_visible": (
+        {"weights": MEANS, "beta": 1.0, "spins": SPINS},
+        {
+            "spins": [
+                (SPINS[:, :3], ValueError, "spins must be a non-empty"),
+                (0 * SPINS, ValueError, "spins must hold"),
+            ]
+        },
+    ),
+    "visible_from_hidden": (
+        {"weights": MEANS, "beta": 1.0, "hidden": SPINS[:, :3]},
+        {
+            "hidden": [(SPINS, ValueError, "hidden must be a non-empty array")],
+            "beta": [(-1, ValueError, "beta must be")],
+        },
+    ),
+    "overlap": (
+        {"estimate": MEANS, "teacher": MEANS + 1},
+        {
+            "estimate": [
+                (MEANS * np.nan, ValueError, "estimate must hold finite"),
+                (MEANS + 3, ValueError, "estimate must"),
+            ],
+            "teacher": [(MEANS[:, :2], ValueError, r"teacher must be a non-empty array of shape \(5, 3\)")],
+        },
+    ),
+    "synaptic_entropy": ({"means": MEANS}, {"means": [(MEANS + 2, ValueError, "means must hold means")]}),
+    "critical_density": (
+        {"beta": 1.0},
+        {
+            "beta": [(0, ValueError, "beta must be")],
+            "correlation": [(2.0, ValueError, "correlation must be")],
+            "prior": [("flat", ValueError, "prior must be one of 'uniform', 'matched'")],
+        },
+    ),
+    "bayes_optimal_overlap": (
+        {"alpha": 1.0, "beta": 1.0},
+        {
+            "alpha": [
+                (0.0, ValueError, "alpha must hold positive numbers, got 0.0"),
+                ([], ValueError, "alpha must be a non-empty array"),
+                ([1, np.nan], ValueError, "alpha must hold finite numbers"),
+                ("one", TypeError, "alpha must be a real array"),
+            ],
+            "beta": [(np.inf, ValueError, "beta must be")],
+        },
+    ),
+    "principal_component_overlap": (
+        {"alpha": 1.0, "beta": 1.0},
+        {"alpha": [(-1.0, ValueError, "alpha must hold positive numbers"), ("one", TypeError, "alpha must be")]},
+    ),
+    "load_digits": (
+        {},
+        {
+            "n_samples": [(0, ValueError, "n_samples must be"), (5001, ValueError, "n_samples must be at most 5000")],
+            "seed": [(-3, ValueError, "seed must be an integer >= 0")],
+        },
+    ),
+}
+TABLE = [
+    pytest.param(name, good | {argument: value}, error, message, id=f"{name}-{argument}-{i}")
+    for name, (good, bad) in CASES.items()
+    for argument, rows in bad.items()
+    for i, (value, error, message) in enumerate(rows)
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "error", "message"), TABLE)
+def test_bad_argument(name, arguments, error, message):
+    with pytest.raises(error, match="^" + message):
+        getattr(vmf, name)(**arguments)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_good_arguments_are_accepted(name):
+    getattr(vmf, name)(**CASES[name][0])
+
+
+def test_combinations_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"correlation must be a real number in \[0, 0\], got 0.3"):
+        vmf.planted_weights(5, 1, correlation=0.3, seed=0)
+    with pytest.raises(ValueError, match=r"correlation must be a real number in \[0, 1\], got -0.3"):
+        vmf.planted_weights(5, 3, correlation=-0.3, seed=0)
+    with pytest.raises(ValueError, match="n_points must be a power of two above n_hidden = 3, got 48"):
+        vmf.bound(SPINS, MEANS, 1.0, model_term="quenched", n_points=48)
+    with pytest.raises(ValueError, match="n_restarts must be 1 where init is an array, got 2"):
+        vmf.fit(SPINS, 3, 1.0, init=MEANS, n_restarts=2, seed=0)
+    with pytest.raises(ValueError, match=r'init="pca" needs n_hidden <= min\(M, N\) = 5, got 7'):
+        vmf.fit(SPINS, 7, 1.0, init="pca", seed=0)
+    with pytest.raises(ValueError, match="n_hidden must be at most 20 for a sum over all hidden states, got 23"):
+        vmf.fit(SPINS, 23, 1.0, expectation="exact", seed=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_public_docstrings_name_every_argument(name):
+    function = getattr(vmf, name)
+    for argument in inspect.signature(function).parameters:
+        # bound_gradient refers to bound for its arguments
+        text = inspect.getdoc(vmf.bound if name == "bound_gradient" else function)
+        assert re.search(rf"\b{argument}\b", text), f"{name} does not document {argument}"

@@ -1,0 +1,158 @@
+import hashlib
+import os
+import subprocess
+import sys
+
+import naive
+import numpy as np
+import pytest
+
+import vmfcore as vmf
+from vmfcore import learning
+
+
+def planted(n_visible, n_hidden, alpha, seed, beta=1.0):
+    weights = vmf.planted_weights(n_visible, n_hidden, seed=seed)
+    return weights, vmf.sample_spins(weights, beta, int(alpha * n_visible), seed=seed + 1000)
+
+
+@pytest.mark.parametrize("n_hidden", [1, 2, 3])
+@pytest.mark.parametrize(("alpha", "target"), [(8, 0.93), (5, 0.84)])
+def test_planted_weights_are_recovered(n_hidden, alpha, target):
+    # the limit N → ∞ is 0.961 and 0.883; the targets leave room for N = 200 and five seeds
+    overlaps = []
+    for seed in range(5):
+        weights, spins = planted(200, n_hidden, alpha, seed)
+        result = vmf.fit(spins, n_hidden, 1.0, seed=seed, n_restarts=4)
+        overlaps.append(vmf.overlap(result.weights, weights).mean())
+    assert np.mean(overlaps) >= target
+
+
+def below_threshold(n_visible, n_hidden, n_seeds):
+    """Overlaps at α = 0.3 over seeds, of sign λ and of λ, and those of random weights."""
+    rng, signs, means, chance = np.random.default_rng(1), [], [], []
+    for seed in range(n_seeds):
+        weights, spins = planted(n_visible, n_hidden, 0.3, seed)
+        result = vmf.fit(spins, n_hidden, 1.0, seed=seed)
+        signs.append(vmf.overlap(result.weights, weights).mean())
+        means.append(vmf.overlap(result.means, weights).mean())
+        chance += [vmf.overlap(rng.choice([-1, 1], size=weights.shape), weights).mean() for _ in range(20)]
+    return np.array(signs), np.array(means), np.array(chance)
+
+
+@pytest.mark.parametrize("n_hidden", [1, 2, 3])
+def test_nothing_is_found_far_below_the_threshold(n_hidden):
+    signs, means, chance = below_threshold(200, n_hidden, 20)
+    # the student knows that it knows nothing (in one instance of twenty a factorized Q moves off λ = 0 all the same)
+    assert np.median(means) < 0.01
+    # the sign of the last ripple of λ: measured 1.5 to 2.2 times the chance level (the best any student does at
+    # finite N is above chance too), within the spread of chance itself
+    assert signs.mean() < chance.mean() + 3 * chance.std()
+    # and like chance it vanishes as 1/√N: 16 times the size, a quarter of the overlap, three standard errors
+    large, _, _ = below_threshold(3200, n_hidden, 10)
+    error = np.hypot(signs.std() / 4 / np.sqrt(20), large.std() / np.sqrt(10))
+    assert abs(large.mean() - signs.mean() / 4) < 3 * error
+
+
+@pytest.mark.parametrize("rule", ["natural", "adam"])
+@pytest.mark.parametrize("model_term", ["annealed", "quenched"])
+@pytest.mark.parametrize("expectation", ["cavity", "exact"])
+def test_every_combination_learns(rule, model_term, expectation):
+    weights, spins = planted(101, 2, 8, seed=3)
+    result = vmf.fit(spins, 2, 1.0, rule=rule, model_term=model_term, expectation=expectation, n_restarts=2, seed=1)
+    assert result.converged
+    # N = 101 and one instance: the limit 0.961 less three times the spread 0.02
+    assert vmf.overlap(result.weights, weights).mean() > 0.9
+
+
+def test_natural_rule_ends_at_a_stationary_point():
+    _, spins = planted(53, 2, 8, seed=5)
+    result = vmf.fit(spins, 2, 1.0, n_steps=2000, settled=1e-13, tol=1e-12, seed=0)
+    gradient = vmf.bound_gradient(spins, result.means, 1.0, tol=1e-12)
+    # the bound is settled to 1e-11 nats, so the gradient to about its square root
+    assert np.abs(gradient * (1 - result.means**2)).max() < 1e-4
+
+
+def test_one_natural_step_is_the_equation():
+    _, spins = planted(13, 3, 5, seed=2)
+    start = np.random.default_rng(0).uniform(-0.5, 0.5, size=(13, 3))
+    options = {"n_steps": 1, "prior_mean": 0.2, "step_size": 0.3, "seed": 0}
+    got = vmf.fit(spins, 3, 0.9, init=start, **options).means
+    gradient = naive.derivative(lambda x: vmf.bound(spins, x, 0.9, prior_mean=0.2).total + naive.kl(x, 0.2), start)
+    expected = np.tanh(0.7 * np.arctanh(start) + 0.3 * (np.arctanh(0.2) + gradient))
+    np.testing.assert_allclose(got, expected, atol=1e-6)  # fit's message passing stops at 1e-7
+
+
+def test_one_adam_step_moves_by_the_step_size_uphill_and_clips():
+    _, spins = planted(13, 3, 5, seed=2)
+    start = np.random.default_rng(0).uniform(-0.5, 0.5, size=(13, 3))
+    gradient = vmf.bound_gradient(spins, start, 0.9)
+    got = vmf.fit(spins, 3, 0.9, init=start, rule="adam", step_size=0.01, n_steps=1, seed=0).means
+    np.testing.assert_allclose(got, start + 0.01 * np.sign(gradient), atol=1e-6)  # the 1e-8 in Adam's denominator
+    far = vmf.fit(spins, 3, 0.9, init=start, rule="adam", step_size=5.0, n_steps=1, seed=0).means
+    np.testing.assert_allclose(np.abs(far), learning.CLIP)
+
+
+def test_history_and_callback_tell_the_same_story():
+    _, spins = planted(31, 2, 3, seed=1)
+    seen = []
+    result = vmf.fit(spins, 2, 1.0, n_steps=7, seed=3, callback=lambda *args: seen.append(args))
+    assert [step for step, _, _ in seen] == list(range(8))
+    np.testing.assert_array_equal([b.total for _, _, b in seen], result.history.bound)
+    np.testing.assert_array_equal(seen[-1][1], result.means)
+    assert not result.converged  # seven steps are too few
+    assert result.bound == vmf.bound(spins, result.means, 1.0, tol=1e-7)
+    parts = result.history
+    np.testing.assert_allclose(parts.data_term - parts.model_term - parts.kl, parts.bound, rtol=1e-13)
+    np.testing.assert_allclose(parts.kl + parts.entropy, 62 * np.log(2), rtol=1e-13)
+
+
+def test_the_best_restart_is_chosen_by_the_bound():
+    _, spins = planted(101, 3, 3, seed=4)
+    result = vmf.fit(spins, 3, 1.0, n_restarts=4, n_steps=60, seed=9)
+    assert len(result.restart_bounds) == 4
+    assert result.bound.total == result.restart_bounds.max()
+    assert len(set(result.restart_bounds)) == 4
+
+
+def test_principal_component_start_sees_the_teacher():
+    weights, spins = planted(199, 2, 5, seed=8)
+    start = learning.principal_components(spins.astype(float), 2, np.random.default_rng(0))
+    span = np.linalg.qr(start)[0]
+    inside = np.linalg.norm(span.T @ weights, axis=0) / np.sqrt(199)
+    # theory for P = 1: cos = 0.816; finite N and two units scatter by 0.05
+    assert (inside > 0.65).all()
+    assert np.sqrt((start**2).mean()) == pytest.approx(0.2, rel=0.05)  # tanh shrinks the largest
+    rows = spins[:97].astype(float)
+    few = learning.principal_components(rows, 2, np.random.default_rng(0))
+    top = np.linalg.svd(rows - rows.mean(axis=0))[2][:2]
+    # fewer data than spins: the same plane by the small Gram matrix, up to the tanh
+    np.testing.assert_allclose(np.arctanh(few), np.arctanh(few) @ np.eye(2), atol=0)
+    np.testing.assert_allclose(top.T @ (top @ np.arctanh(few)), np.arctanh(few), atol=1e-10)
+
+
+def test_unconverged_messages_give_one_warning():
+    _, spins = planted(31, 5, 3, seed=1)
+    with pytest.warns(vmf.ConvergenceWarning) as caught:
+        result = vmf.fit(spins, 5, 1.0, n_steps=5, max_iter=1, seed=3)
+    assert len(caught) == 1
+    assert not result.converged
+
+
+SCRIPT = """
+import vmfcore as vmf
+weights = vmf.planted_weights(500, 2, seed=0)
+spins = vmf.sample_spins(weights, 1.0, 4500, seed=1)
+for options in ({"init": "pca"}, {"model_term": "quenched", "rule": "adam", "n_points": 8}):
+    print(vmf.fit(spins, 2, 1.0, seed=3, n_steps=15, **options).means.tobytes().hex())
+"""
+
+
+def test_same_bits_twice_and_with_one_and_two_threads():
+    digests = []
+    for threads in ("1", "2", "2"):
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+        env = os.environ | dict.fromkeys(names, threads)
+        out = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, check=True).stdout
+        digests.append(hashlib.sha256(out).hexdigest())
+    assert digests[0] == digests[1] == digests[2]

@@ -1,0 +1,51 @@
+import naive
+import numpy as np
+import pytest
+
+import vmfcore as vmf
+from vmfcore.theory import mean_overlap
+
+
+def test_bayes_optimal_overlaps_at_beta_one():
+    q, sign = vmf.bayes_optimal_overlap([2, 5, 10], 1.0)
+    # four digits of an independent solution
+    np.testing.assert_allclose(q, [0.3898, 0.8265, 0.9695], atol=5e-5)
+    np.testing.assert_allclose(sign, [0.5544, 0.8829, 0.9799], atol=5e-5)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.3, 1.0), (0.02, 3.0), (170.0, 0.3)])
+def test_bayes_optimal_overlap_equals_slow_iteration(alpha, beta):
+    # averages good to 1e-9, over 1 - dT/dQ, which is 0.1 to 0.5 at these densities
+    assert vmf.bayes_optimal_overlap(alpha, beta)[0] == pytest.approx(naive.bayes_optimal(alpha, beta), abs=5e-8)
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_overlap_wakes_up_at_the_threshold(beta):
+    alpha_c = vmf.critical_density(beta)
+    q, sign = vmf.bayes_optimal_overlap(alpha_c * np.array([0.5, 0.999, 1.001, 2.0]), beta)
+    assert (q[:2] == 0).all()
+    assert (sign[:2] == 0).all()
+    assert 0 < q[2] < 0.01 < q[3]
+
+
+def test_mean_overlap_limits():
+    # T(a) = a - a² + O(a³) and 1 - T ∝ exp(-a/2)
+    assert mean_overlap(1e-4) == pytest.approx(1e-4 - 1e-8, rel=1e-6)
+    assert mean_overlap(60.0) == pytest.approx(1, abs=1e-9)
+
+
+def test_thresholds_of_correlated_hidden_units():
+    assert vmf.critical_density(1.0, correlation=0.3) == pytest.approx(0.5957, abs=5e-5)
+    assert vmf.critical_density(1.0, correlation=-0.3, prior="matched") == pytest.approx(0.3549, abs=5e-5)
+    for prior in ("uniform", "matched"):
+        assert vmf.critical_density(1.3, correlation=0.0, prior=prior) == pytest.approx(1.3**-4)
+
+
+def test_principal_component_of_samples():
+    weights = vmf.planted_weights(1009, 1, seed=6)
+    spins = vmf.sample_spins(weights, 1.0, 4036, seed=7).astype(float)
+    leading = np.linalg.eigh(spins.T @ spins)[1][:, -1]
+    cosine = abs(leading @ weights[:, 0]) / np.sqrt(1009)
+    # one instance at N = 1009 scatters by about 0.5/√N = 0.016
+    assert cosine == pytest.approx(float(vmf.principal_component_overlap(4.0, 1.0)), abs=0.05)
+    assert (vmf.principal_component_overlap(np.array([0.5, 1.0]), 1.0) == 0).all()

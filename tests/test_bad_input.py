@@ -33,7 +33,7 @@ BOUND = {
     ],
     "model_term": [("anealed", ValueError, "model_term must be one of 'annealed', 'quenched', got 'anealed'")],
     "expectation": [
-        ("bethe", ValueError, "expectation must be one of 'cavity', 'exact', got"),
+        ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'exact', got"),
         (None, TypeError, "expectation must be one of"),
     ],
     "prior_mean": [(1.0, ValueError, r"prior_mean must be a real number in \(-1, 1\)")],
@@ -223,8 +223,8 @@ def test_combinations_that_do_not_fit():
         vmf.planted_weights(5, 1, correlation=0.3, seed=0)
     with pytest.raises(ValueError, match=r"correlation must be a real number in \[0, 1\], got -0.3"):
         vmf.planted_weights(5, 3, correlation=-0.3, seed=0)
-    with pytest.raises(ValueError, match="n_points must be a power of two above n_hidden = 3, got 48"):
-        vmf.bound(SPINS, MEANS, 1.0, model_term="quenched", n_points=48)
+    with pytest.raises(ValueError, match="n_points must be a power of two for more than two hidden units, got 48"):
+        vmf.bound(SPINS, MEANS, 1.0, n_points=48)
     with pytest.raises(ValueError, match="n_restarts must be 1 where init is an array, got 2"):
         vmf.fit(SPINS, 3, 1.0, init=MEANS, n_restarts=2, seed=0)
     with pytest.raises(ValueError, match=r'init="pca" needs n_hidden <= min\(M, N\) = 5, got 7'):

@@ -65,4 +65,4 @@ def test_a_hidden_unit_may_be_reversed_and_units_and_data_permuted(rng):
 def test_unconverged_message_passing_is_reported(rng):
     spins, means = problem(rng, 31, 5)
     with pytest.warns(vmf.ConvergenceWarning, match="did not converge"):
-        vmf.bound(spins, means, 2.0, max_iter=1)
+        vmf.bound(spins, means, 2.0, expectation="cavity", max_iter=1)

@@ -5,6 +5,7 @@ Every function returns the value in the type that the rest of the code expects.
 """
 
 import numbers
+from pathlib import Path
 
 import numpy as np
 
@@ -54,6 +55,17 @@ def list_of(check, **named):
             raise ValueError(f"{name} must be a list with at least one item, got {values!r}")
         for index, value in enumerate(values):
             check(**{f"{name}[{index}]": value})
+
+
+def folder(**named):
+    """Folders for output: "" for none, otherwise made where missing."""
+    for name, value in named.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be the name of a folder or '', got {value!r}")
+        try:
+            Path(value).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{name} must be a folder that can be made, got {value!r}: {error}") from error
 
 
 def array(shape, **named):

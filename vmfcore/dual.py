@@ -92,8 +92,10 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
     -----
     Jensen's inequality makes the bound built on it a bound; equality holds for P = 1.  The dual network has no
     fields, so every state has a mirror image: the hidden unit most strongly coupled to the others is pinned to +1
-    by a field and the factor 2 restored, which is exact, keeps message passing out of the symmetric point where that
-    is unstable, and removes the loops of one hidden unit (cavity is then exact for P = 2).
+    by a field and the factor 2 restored.  That is exact, keeps message passing out of the symmetric point where it
+    is unstable, and removes the loops of one hidden unit (cavity is then exact for P = 2).  Between two others of
+    overlap R = Σ_i λ_iμ λ_iν/N, message passing misses a term of order β⁴R²/2 as long as it finds no magnetization:
+    with it, student units that duplicate each other are hardly punished.  Prefer exact sums for few hidden units.
 
     References
     ----------
@@ -121,7 +123,8 @@ def hidden_field_points(n_hidden, n_points):
     """Points (K, P) and weights (K,) of averages over z ~ Normal(0, 1)^P of functions with f(-z) = f(z); K <= n_points.
 
     One or two hidden units: the half with z_1 > 0 of a product of Gauss-Hermite rules with an even number of nodes.
-    More: n_points scrambled Sobol' points with a fixed seed, whitened, so that E z zᵀ = 1 without error.
+    More: n_points scrambled Sobol' points with a fixed seed, whitened so that E z zᵀ = 1 without error where there
+    are enough of them (n_points >= 2P).
     """
     if n_hidden <= 2:
         n = 2 * n_points if n_hidden == 1 else int(np.sqrt(2 * n_points)) // 2 * 2
@@ -133,8 +136,10 @@ def hidden_field_points(n_hidden, n_points):
     from scipy.stats import qmc  # slow to import, needed only here
 
     points = ndtri(qmc.Sobol(n_hidden, scramble=True, rng=np.random.default_rng(0)).random(n_points))
-    root = np.linalg.cholesky(points.T @ points / n_points + 1e-12 * np.eye(n_hidden))
-    return np.linalg.solve(root, points.T).T.copy(), np.full(n_points, 1.0 / n_points)
+    if n_points >= 2 * n_hidden:
+        root = np.linalg.cholesky(points.T @ points / n_points)
+        points = np.linalg.solve(root, points.T).T.copy()
+    return points, np.full(n_points, 1.0 / n_points)
 
 
 def quenched(means, beta, *, expectation="cavity", n_points=64, warm_start=COLD, tol=1e-9, max_iter=1000):

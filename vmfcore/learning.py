@@ -130,7 +130,7 @@ def fit(
     *,
     rule="natural",
     model_term="annealed",
-    expectation="cavity",
+    expectation="auto",
     n_steps=400,
     step_size=None,
     n_restarts=1,

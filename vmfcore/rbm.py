@@ -7,6 +7,7 @@ from vmfcore import checks
 from vmfcore.exact import hidden_log_weights, hidden_states
 
 MAX_EXACT_HIDDEN = 16
+TEACHER, SAMPLES = 1, 2  # streams: teacher and data are independent even where they share a seed
 
 
 def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
@@ -38,7 +39,7 @@ def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
     checks.integer(0, seed=seed)
     low = {1: 0.0, 2: -1.0}.get(n_hidden, 0.0)
     checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed="both", correlation=correlation)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, TEACHER])
     common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
     equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))
     weights = np.where(equal, common, -common)
@@ -113,7 +114,7 @@ def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
     checks.integer(0, seed=seed)
     if n_sweeps is not None:
         checks.integer(1, n_sweeps=n_sweeps)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, SAMPLES])
     n_visible, n_hidden = weights.shape
     couplings = beta / np.sqrt(n_visible) * weights
     if n_sweeps is None and n_hidden <= MAX_EXACT_HIDDEN:

@@ -16,6 +16,7 @@ from vmfcore.cavity import warn_unconverged
 from vmfcore.spins import gaussian_averages
 
 MAX_BETA = 50.0
+MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term
 
 
 class Bound(NamedTuple):
@@ -86,13 +87,15 @@ def evaluate(spins, means, beta, prior_mean=0.0, *, model_term="annealed", **opt
 def check_options(n_hidden, model_term, expectation, n_points, tol, max_iter):
     """Check the options of the model term and return those that it takes, as a dict for `evaluate`."""
     checks.option(dual.MODEL_TERMS, model_term=model_term)
-    checks.option(dual.EXPECTATIONS, expectation=expectation)
+    checks.option(("auto", *dual.EXPECTATIONS), expectation=expectation)
+    if expectation == "auto":
+        expectation = "exact" if n_hidden <= MAX_AUTO_EXACT else "cavity"
     checks.integer(1, n_points=n_points, max_iter=max_iter)
     checks.real(0, np.inf, tol=tol)
+    if n_hidden > 2 and n_points & (n_points - 1):
+        raise ValueError(f"n_points must be a power of two for more than two hidden units, got {n_points}")
     options = {"model_term": model_term, "expectation": expectation, "tol": tol, "max_iter": max_iter}
     if model_term == "quenched":
-        if n_hidden > 2 and (n_points & (n_points - 1) or n_points <= n_hidden):
-            raise ValueError(f"n_points must be a power of two above n_hidden = {n_hidden}, got {n_points}")
         options["n_points"] = n_points
     return options
 
@@ -117,7 +120,7 @@ def bound(
     beta,
     *,
     model_term="annealed",
-    expectation="cavity",
+    expectation="auto",
     prior_mean=0.0,
     n_points=64,
     tol=1e-9,
@@ -135,8 +138,9 @@ def bound(
         Inverse temperature.
     model_term : "annealed" or "quenched"
         `vmfcore.dual.annealed` (an upper limit of <ln Z>, so that L is a bound) or the paper's `vmfcore.dual.quenched`.
-    expectation : "cavity" or "exact"
-        Message passing, or the sum over the 2^P hidden states (P <= 20).
+    expectation : "auto", "cavity" or "exact"
+        Message passing, or the sum over the 2^P hidden states (P <= 20); auto takes the sum for P <= 10.  Message
+        passing misses most of what two hidden units that duplicate each other cost, see `vmfcore.dual.annealed`.
     prior_mean : float in (-1, 1)
         m0 of the prior.
     n_points : int >= 1, a power of two for P > 2
@@ -188,7 +192,7 @@ def bound_gradient(
     beta,
     *,
     model_term="annealed",
-    expectation="cavity",
+    expectation="auto",
     prior_mean=0.0,
     n_points=64,
     tol=1e-9,

@@ -1,0 +1,120 @@
+"""The committed notebooks: executed, parameterized, short, and strict about their parameters."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+
+import vmfcore as vmf
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def tagged(path, tag):
+    return [cell for cell in code_cells(path) if tag in cell.metadata.get("tags", [])]
+
+
+def test_every_code_cell_was_executed_in_order(path):
+    # nbval compares nothing in a cell without a count
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        if re.search(r"^\s*print\(|plt\.show\(\)", cell.source, re.MULTILINE) and "def " not in cell.source:
+            assert cell.outputs, cell.source
+        assert all(output.output_type != "error" for output in cell.outputs)
+        assert all(output.get("name") != "stderr" or "Warning" not in output.text for output in cell.outputs)
+
+
+def test_anatomy(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert len(notebook.cells) <= 25
+    assert notebook.cells[0].source.startswith(f"# {path.name[:2]} ")
+    assert "Run time" in notebook.cells[0].source
+    assert len(tagged(path, "parameters")) == 1
+    assert all(len(cell.source.splitlines()) <= 15 for cell in code_cells(path))
+    assert any("assert " in cell.source for cell in code_cells(path))
+    assert "**References.**" in notebook.cells[-1].source
+
+
+def test_papermill_sees_names_types_and_meanings(path):
+    parameters = papermill.inspect_notebook(str(path))
+    assert {"seed", "out"} <= set(parameters)
+    for name, parameter in parameters.items():
+        assert parameter["inferred_type_name"] in {"int", "float", "str", "list"}, name
+        assert parameter["help"], f"{name} has no comment that tells its unit or meaning"
+
+
+def checked_with(path, **overrides):
+    """Run the notebook's imports, its parameters with overrides, and its check, as papermill would."""
+    cells = code_cells(path)
+    position = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    scope = {}
+    for cell in cells[: position + 1]:
+        exec(cell.source, scope)
+    exec(cells[position + 1].source, scope | overrides)
+
+
+def test_defaults_pass_the_check(path):
+    checked_with(path)
+
+
+def bad_values(name, parameter):
+    """Values that no parameter of this type may have: the wrong type, and the wrong range."""
+    kind, default = parameter["inferred_type_name"], parameter["default"]
+    if kind == "int":
+        return [("three", TypeError), (1.5, TypeError), (-7, ValueError)]
+    if kind == "float":
+        return [("one", TypeError), (-1.0, ValueError), (np.nan, ValueError), (np.inf, ValueError)]
+    if kind == "list":
+        return [(3, TypeError), ([], ValueError), (["one"], TypeError), ([-1], ValueError)]
+    bad = [(3, TypeError)]
+    return bad if default == "''" or default == '""' else [*bad, ("nonsense", ValueError)]
+
+
+def test_every_bad_parameter_is_named_before_any_work(path):
+    for name, parameter in papermill.inspect_notebook(str(path)).items():
+        for value, error in bad_values(name, parameter):
+            with pytest.raises(error, match=rf"^{name}(\[0\])? must be .*, got"):
+                checked_with(path, **{name: value})
+
+
+def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(path):
+    text = path.read_text()
+    assert not re.search(r"(?<![\w.])/(home|root|work|Users|tmp)/", text)
+    assert "../" not in "".join(cell.source for cell in code_cells(path))
+
+
+SMALL = {
+    "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
+    "02_overlap_vs_density": {"n_visible": 31, "n_seeds": 2, "n_restarts": 1, "beta": 1.2, "init": "random"},
+    "03_mnist_features": {"n_hidden": 16, "n_samples": 100, "n_steps": 60, "n_sweeps": 10, "step_size": 0.003},
+}
+
+
+def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_path):
+    options = [word for name, value in SMALL[path.stem].items() for word in ("-p", name, str(value))]
+    command = [sys.executable, "-m", "papermill", str(path), "done.ipynb", "-p", "out", "results", *options]
+    env = os.environ | {"IPYTHONDIR": str(ROOT / "tests" / "ipython")}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = tmp_path / "results"
+    with np.load(results / "results.npz", allow_pickle=False) as saved:
+        assert saved["vmfcore"] == vmf.__version__
+        assert saved["seed"] >= 0
+        assert all(np.isfinite(saved[name]).all() for name in saved if saved[name].dtype.kind == "f")
+    pictures = {p.stem for p in results.glob("*.png")}
+    assert pictures
+    assert pictures == {p.stem for p in results.glob("*.pdf")}

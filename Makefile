@@ -15,7 +15,7 @@ run: $(NAMES:%=runs/%.html)
 runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle $(wildcard vmfcore/*.py) $(wildcard data/*) .venv/ready
 	@mkdir -p runs/$*
 	$(BIN)/papermill $< runs/$*.ipynb -p out runs/$* --progress-bar --no-log-output
-	@$(BIN)/jupyter nbconvert --log-level=WARN --to html runs/$*.ipynb
+	@$(BIN)/jupyter nbconvert --log-level=ERROR --to html runs/$*.ipynb
 
 test: .venv/ready
 	$(BIN)/pytest tests
@@ -25,8 +25,9 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# execute the notebooks in place, after a change that alters their output
-notebooks: .venv/ready
+# execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
+notebooks: .venv/ready runs/02_overlap_vs_density.html
+	cp runs/02_overlap_vs_density/overlap_against_density.png notebooks/
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
 

@@ -104,8 +104,9 @@ CASES = {
             "tol": [(-1e-9, ValueError, "tol must be a real number")],
             "max_iter": [(1e3, TypeError, "max_iter must be an integer >= 1")],
             "messages": [
-                (np.ones((5, 3)), ValueError, r"messages must be a non-empty array of shape \(1, 3, 5\)"),
+                (np.ones((5, 3)), ValueError, r"messages must be a non-empty array of shape \(3, 5\)"),
                 (np.zeros((3, 5)), ValueError, "messages must be positive"),
+                ("abc", TypeError, "messages must be a real array"),
             ],
         },
     ),
@@ -166,11 +167,19 @@ CASES = {
             "teacher": [(MEANS[:, :2], ValueError, r"teacher must be a non-empty array of shape \(5, 3\)")],
         },
     ),
+    "overlap_matrix": (
+        {"estimate": MEANS, "teacher": MEANS + 1},
+        {"teacher": [(MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, 3\)")]},
+    ),
+    "match_hidden_units": (
+        {"estimate": MEANS, "teacher": MEANS + 1},
+        {"estimate": [(MEANS + 3, ValueError, r"estimate must hold means in \[-1, 1\]")]},
+    ),
     "synaptic_entropy": ({"means": MEANS}, {"means": [(MEANS + 2, ValueError, "means must hold means")]}),
     "critical_density": (
         {"beta": 1.0},
         {
-            "beta": [(0, ValueError, "beta must be")],
+            "beta": [(0, ValueError, "beta must be"), (1e-100, ValueError, "beta must be a real number in")],
             "correlation": [(2.0, ValueError, "correlation must be")],
             "prior": [("flat", ValueError, "prior must be one of 'uniform', 'matched'")],
         },
@@ -223,14 +232,19 @@ def test_combinations_that_do_not_fit():
         vmf.planted_weights(5, 1, correlation=0.3, seed=0)
     with pytest.raises(ValueError, match=r"correlation must be a real number in \[0, 1\], got -0.3"):
         vmf.planted_weights(5, 3, correlation=-0.3, seed=0)
-    with pytest.raises(ValueError, match="n_points must be a power of two for more than two hidden units, got 48"):
+    with pytest.raises(ValueError, match="n_points must be a power of two, got 48"):
         vmf.bound(SPINS, MEANS, 1.0, n_points=48)
     with pytest.raises(ValueError, match="n_restarts must be 1 where init is an array, got 2"):
         vmf.fit(SPINS, 3, 1.0, init=MEANS, n_restarts=2, seed=0)
-    with pytest.raises(ValueError, match=r'init="pca" needs n_hidden <= min\(M, N\) = 5, got 7'):
-        vmf.fit(SPINS, 7, 1.0, init="pca", seed=0)
-    with pytest.raises(ValueError, match="n_hidden must be at most 20 for a sum over all hidden states, got 23"):
+    rows = np.random.default_rng(0).choice([-1, 1], size=(3, 5))
+    with pytest.raises(ValueError, match='init="pca" needs n_hidden <= the rank of the data covariance, 2, got 3'):
+        vmf.fit(rows, 3, 1.0, init="pca", seed=0)
+    with pytest.raises(
+        ValueError, match='expectation must be "cavity" for more than 20 hidden units, got "exact" and 23'
+    ):
         vmf.fit(SPINS, 23, 1.0, expectation="exact", seed=0)
+    with pytest.raises(ValueError, match=r"spins must be a real array of shape \(any, any\)"):
+        vmf.fit([[1, -1], [1]], 2, 1.0, seed=0)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -18,6 +18,17 @@ def test_all_digits():
     assert (spins == 1).mean() == pytest.approx(0.133, abs=0.005)
 
 
+def test_labels_belong_to_their_images():
+    spins, labels = vmf.load_digits()
+    known = {row.tobytes(): label for row, label in zip(spins, labels, strict=True)}
+    part, part_labels = vmf.load_digits(100, seed=5)
+    assert [known[row.tobytes()] for row in part] == list(part_labels)
+    # a one is a thin stroke, a zero a ring: fewest pixels on, and none in the centre
+    means = np.array([(spins[labels == digit] == 1).mean(axis=0) for digit in range(10)])
+    assert means.mean(axis=1).argmin() == 1
+    assert means.reshape(10, 28, 28)[:, 13:15, 13:15].mean(axis=(1, 2)).argmin() == 0
+
+
 def test_a_part_is_balanced_random_and_made_of_real_rows():
     spins, labels = vmf.load_digits(37, seed=3)
     counts = np.bincount(labels, minlength=10)

@@ -1,6 +1,8 @@
 import naive
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vmfcore import dual
 
@@ -49,6 +51,16 @@ def test_annealed_is_the_log_of_the_mean_over_all_weights(rng, n_visible, n_hidd
     assert value == pytest.approx(naive.log_mean_z(means, beta), rel=1e-12)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(shape=st.sampled_from([(2, 2), (3, 2), (5, 1), (2, 3)]), beta=st.floats(0.1, 3.0), seed=st.integers(0, 10**6))
+def test_annealed_is_never_below_and_jensen_is_tight_for_one_hidden_unit(shape, beta, seed):
+    means = np.random.default_rng(seed).uniform(-1, 1, size=shape)
+    value, exact = dual.annealed(means, beta, expectation="exact").value, naive.mean_log_z(means, beta)
+    assert value >= exact - 1e-12
+    if shape[1] == 1:
+        assert value == pytest.approx(exact, rel=1e-12)
+
+
 def test_quenched_is_the_average_over_hidden_fields(rng):
     means = rng.uniform(-1, 1, size=(5, 2))
     value = dual.quenched(means, 0.9, expectation="exact", n_points=2048).value
@@ -92,6 +104,16 @@ def test_warm_start_reaches_the_same_point(rng):
         assert again.n_iter < first.n_iter
         assert again.value == pytest.approx(first.value, rel=1e-12)
         np.testing.assert_allclose(again.gradient, first.gradient, atol=1e-11)
+
+
+def test_the_pinned_unit_is_the_most_coupled_and_stays():
+    means = np.array([[0.1, 0.9, 0.5]] * 7)
+    first = dual.annealed(means, 1.0)
+    assert first.warm_start.pinned == 1
+    swapped = means[:, [0, 2, 1]]
+    assert dual.annealed(swapped, 1.0, warm_start=first.warm_start).warm_start.pinned == 1  # half as strong: stays
+    means[:, 1] = 0.05
+    assert dual.annealed(means, 1.0, warm_start=first.warm_start).warm_start.pinned == 2
 
 
 def test_quenched_gradient_has_no_pole_at_decided_hidden_units(rng):

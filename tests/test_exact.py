@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
+from vmfcore import exact
 from vmfcore.exact import run_exact
 
 
@@ -18,6 +19,14 @@ def test_exact_sums_equal_the_sum_over_both_layers(rng, n_visible, n_hidden):
         np.testing.assert_allclose(state.visible_means[k], m, atol=1e-13)
         np.testing.assert_allclose(state.hidden_means[k], r, atol=1e-13)
         np.testing.assert_allclose(state.correlations[k], c, atol=1e-13)
+
+
+def test_blocks_of_hidden_states_add_up(rng, monkeypatch):
+    couplings, a, b = rng.normal(size=(5, 4)), rng.normal(size=5), rng.normal(size=(2, 4))
+    whole = run_exact(couplings, a, b)
+    monkeypatch.setattr(exact, "BLOCK", 5 * 3)  # 3 of the 16 hidden states at a time
+    for part, reference in zip(run_exact(couplings, a, b), whole, strict=True):
+        np.testing.assert_allclose(part, reference, atol=1e-14)
 
 
 def test_counting_without_couplings():

@@ -19,6 +19,13 @@ def test_overlap_of_the_permuted_and_reversed_teacher_is_one_in_its_order(rng):
     np.testing.assert_allclose(vmf.overlap(estimate, teacher), [1, 0.5, 1], atol=1e-15)
 
 
+def test_matching_aligns_the_student_with_the_teacher(rng):
+    teacher = rng.choice([-1, 1], size=(31, 3))
+    estimate = teacher[:, [2, 0, 1]] * np.array([1, -1, 0.5])
+    order, signs = vmf.match_hidden_units(estimate, teacher)
+    np.testing.assert_array_equal(np.sign(estimate[:, order] * signs), teacher)
+
+
 def test_overlap_matrix_has_students_in_rows(rng):
     teacher = rng.choice([-1, 1], size=(31, 2))
     estimate = np.stack([teacher[:, 1], -teacher[:, 0]], axis=1)

@@ -1,6 +1,7 @@
 import naive
 import numpy as np
 import pytest
+from scipy.special import gammaln
 from scipy.stats import chisquare
 
 import vmfcore as vmf
@@ -34,6 +35,25 @@ def test_gibbs_sweeps_keep_the_exact_distribution():
         moments.append(((spins @ weights) ** 2 / 101).mean(axis=0))
     # X² has a spread of about 2.5 a sample: five standard errors of the difference of two means of 4001
     np.testing.assert_allclose(moments[0], moments[1], atol=5 * 2.5 * np.sqrt(2 / 4001))
+
+
+def test_more_than_sixteen_hidden_units_relax_by_default():
+    weights = np.repeat(vmf.planted_weights(23, 1, seed=1), 17, axis=1)
+    # all hidden units alike: one state and its mirror image, X² is the same in both; exact value by enumeration of X
+    spins = vmf.sample_spins(weights, 0.6, 3001, seed=4).astype(float)
+    x = np.arange(-23, 24, 2) / np.sqrt(23)
+    log_p = np.array([gammaln(24) - gammaln(k + 1) - gammaln(24 - k) for k in range(24)]) + 17 * naive.log2cosh(0.6 * x)
+    p = np.exp(log_p - np.logaddexp.reduce(log_p))
+    measured = (spins @ weights[:, 0]) ** 2 / 23
+    # three standard errors
+    assert measured.mean() == pytest.approx(p @ x**2, abs=3 * measured.std() / np.sqrt(3001))
+
+
+def test_teacher_and_data_do_not_share_random_numbers():
+    # with one stream for both, the first uniforms of the data would be those that made the teacher
+    weights = vmf.planted_weights(5003, 1, seed=9)
+    noise = vmf.sample_spins(np.zeros((5003, 1)), 1.0, 1, seed=9)[0]
+    assert abs(weights[:, 0].astype(float) @ noise) / 5003 < 4 / np.sqrt(5003)
 
 
 def test_seeds_repeat_and_differ():

@@ -37,15 +37,24 @@ def test_mean_overlap_limits():
 def test_thresholds_of_correlated_hidden_units():
     assert vmf.critical_density(1.0, correlation=0.3) == pytest.approx(0.5957, abs=5e-5)
     assert vmf.critical_density(1.0, correlation=-0.3, prior="matched") == pytest.approx(0.3549, abs=5e-5)
+    # β = 2, q = 0.5: signal 1.5 (1 + tanh 2)
+    signal = 1.5 * (1 + np.tanh(2.0))
+    assert vmf.critical_density(2, correlation=0.5) == pytest.approx(1 / (16 * signal), rel=1e-12)
+    assert vmf.critical_density(2, correlation=0.5, prior="matched") == pytest.approx((4 * signal) ** -2, rel=1e-12)
     for prior in ("uniform", "matched"):
         assert vmf.critical_density(1.3, correlation=0.0, prior=prior) == pytest.approx(1.3**-4)
 
 
-def test_principal_component_of_samples():
+def test_overlap_is_one_far_above_the_threshold():
+    np.testing.assert_allclose(vmf.bayes_optimal_overlap([100, 300, 1e4, 1e6], 1.0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(4.0, 1.0), (30.0, 0.6)])
+def test_principal_component_of_samples(alpha, beta):
     weights = vmf.planted_weights(1009, 1, seed=6)
-    spins = vmf.sample_spins(weights, 1.0, 4036, seed=7).astype(float)
+    spins = vmf.sample_spins(weights, beta, round(alpha * 1009), seed=7).astype(float)
     leading = np.linalg.eigh(spins.T @ spins)[1][:, -1]
     cosine = abs(leading @ weights[:, 0]) / np.sqrt(1009)
-    # one instance at N = 1009 scatters by about 0.5/√N = 0.016
-    assert cosine == pytest.approx(float(vmf.principal_component_overlap(4.0, 1.0)), abs=0.05)
+    # one instance at N = 1009 scatters by about 0.5/√N = 0.016; three of these
+    assert cosine == pytest.approx(float(vmf.principal_component_overlap(alpha, beta)), abs=0.05)
     assert (vmf.principal_component_overlap(np.array([0.5, 1.0]), 1.0) == 0).all()

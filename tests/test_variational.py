@@ -62,6 +62,12 @@ def test_a_hidden_unit_may_be_reversed_and_units_and_data_permuted(rng):
     assert vmf.bound(spins[::-1], means, 1.2).total == pytest.approx(reference, rel=1e-12)
 
 
+def test_auto_takes_exact_sums_up_to_ten_hidden_units(rng):
+    for n_hidden, expectation in [(10, "exact"), (11, "cavity")]:
+        spins, means = problem(rng, 17, n_hidden)
+        assert vmf.bound(spins, means, 1.5) == vmf.bound(spins, means, 1.5, expectation=expectation)
+
+
 def test_unconverged_message_passing_is_reported(rng):
     spins, means = problem(rng, 31, 5)
     with pytest.warns(vmf.ConvergenceWarning, match="did not converge"):

@@ -9,7 +9,7 @@ from vmfcore.cavity import CavityState, ConvergenceWarning, run_cavity
 from vmfcore.datasets import load_digits
 from vmfcore.exact import log_partition
 from vmfcore.learning import FitResult, fit
-from vmfcore.observables import overlap, overlap_matrix, synaptic_entropy
+from vmfcore.observables import match_hidden_units, overlap, overlap_matrix, synaptic_entropy
 from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
 from vmfcore.theory import bayes_optimal_overlap, critical_density, principal_component_overlap
 from vmfcore.variational import Bound, bound, bound_gradient
@@ -30,6 +30,7 @@ __all__ = [
     "hidden_from_visible",
     "load_digits",
     "log_partition",
+    "match_hidden_units",
     "overlap",
     "overlap_matrix",
     "planted_weights",

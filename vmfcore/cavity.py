@@ -173,7 +173,7 @@ def solve_networks(couplings, visible_fields, hidden_fields, damping, tol, max_i
     means = np.zeros((len(hidden_fields), sum(couplings.shape)))
     correlations = np.empty_like(messages)
     control = np.array([damping, tol, max_iter])
-    coupling_odds = np.exp(2 * couplings.T)
+    coupling_odds = np.ascontiguousarray(np.exp(2 * couplings.T))
     out = _run(coupling_odds, visible_fields, hidden_fields, chunk, control, messages, means, correlations)
     return CavityState(
         means[:, :n_visible],
@@ -259,8 +259,8 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
     if messages is None:
         messages = np.ones((len(b), n_hidden, n_visible))
     else:
-        messages = np.array(messages, dtype=np.float64, ndmin=3)
-        checks.array((len(b), n_hidden, n_visible), messages=messages)
+        shape = (n_hidden, n_visible) if single else (len(b), n_hidden, n_visible)
+        messages = checks.array(shape, messages=messages).reshape(len(b), n_hidden, n_visible).copy()
         if messages.min() <= 0:
             raise ValueError(f"messages must be positive odds ratios, got {messages.min()!r}")
     state = solve_networks(couplings, a, b, damping, tol, max_iter, messages)

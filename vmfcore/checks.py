@@ -46,6 +46,13 @@ def option(allowed, **named):
             raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
+def power_of_two(**named):
+    """Integers 1, 2, 4, ..."""
+    for name, value in named.items():
+        if integer(1, **{name: value}) & (value - 1):
+            raise ValueError(f"{name} must be a power of two, got {value!r}")
+
+
 def list_of(check, **named):
     """Non-empty lists whose items all pass ``check(name=item)``: for parameters of notebooks."""
     for name, values in named.items():
@@ -68,19 +75,22 @@ def folder(**named):
             raise ValueError(f"{name} must be a folder that can be made, got {value!r}: {error}") from error
 
 
-def array(shape, **named):
-    """Finite real arrays of the given ``shape`` (None: any length), as contiguous float64."""
+def array(shape, *, dtype=np.float64, **named):
+    """Finite real arrays of the given ``shape`` (None: any length), contiguous, as ``dtype`` (None: as they are)."""
     out = []
     for name, value in named.items():
         form = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
-        a = np.asarray(value)
+        try:
+            a = np.asarray(value)
+        except ValueError as error:  # rows of different lengths
+            raise ValueError(f"{name} must be a real array of shape {form}: {error}") from error
         if a.dtype.kind not in "biuf":
             raise TypeError(f"{name} must be a real array of shape {form}, got dtype {a.dtype}")
         fits = a.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, a.shape, strict=True))
         if not fits or a.size == 0:
             raise ValueError(f"{name} must be a non-empty array of shape {form}, got shape {a.shape}")
         _refuse(name, a, np.isfinite(a), "finite numbers")
-        out.append(np.ascontiguousarray(a, dtype=np.float64))
+        out.append(np.ascontiguousarray(a, dtype=dtype))
     return out[0] if len(out) == 1 else out
 
 
@@ -92,13 +102,10 @@ def means(value, *, shape=(None, None), name="means"):
 
 
 def spins(value, *, shape=(None, None), name="spins"):
-    """An array of +-1 spins of the given shape, as contiguous int8."""
-    a = array(shape, **{name: value}) if np.asarray(value).dtype != np.int8 else np.asarray(value)
-    fits = a.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, a.shape, strict=True))
-    if not fits or a.size == 0:
-        raise ValueError(f"{name} must be a non-empty array of {len(shape)} dimensions, got shape {a.shape}")
+    """An array of ±1 spins of the given shape, as contiguous int8."""
+    a = array(shape, dtype=None, **{name: value})
     _refuse(name, a, np.abs(a) == 1, "only -1 and +1")
-    return np.ascontiguousarray(a, dtype=np.int8)
+    return a.astype(np.int8, copy=False)
 
 
 def _refuse(name, a, good, what):

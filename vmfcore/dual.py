@@ -120,9 +120,10 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
 
 @functools.lru_cache(maxsize=32)
 def hidden_field_points(n_hidden, n_points):
-    """Points (K, P) and weights (K,) of averages over z ~ Normal(0, 1)^P of functions with f(-z) = f(z); K <= n_points.
+    """Points (K, P) and weights (K,) of averages over z ~ Normal(0, 1)^P of functions with f(-z) = f(z).
 
-    One or two hidden units: the half with z_1 > 0 of a product of Gauss-Hermite rules with an even number of nodes.
+    One or two hidden units: the half with z_1 > 0 of a product of Gauss-Hermite rules with an even number of nodes,
+    2 to 256 a direction; K is the largest such number up to ``n_points``.
     More: n_points scrambled Sobol' points with a fixed seed, whitened so that E z zᵀ = 1 without error where there
     are enough of them (n_points >= 2P).
     """

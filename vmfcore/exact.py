@@ -9,6 +9,7 @@ from vmfcore import checks
 from vmfcore.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
+BLOCK = 2**21  # numbers held at once
 
 
 class ExactState(NamedTuple):
@@ -32,7 +33,7 @@ def hidden_states(n_hidden):
 def hidden_log_weights(couplings, visible_fields, hidden):
     """ln of the weight of each hidden state without its own fields: Σ_i ln 2cosh(a_i + Σ_μ J_iμ h_μ)."""
     weights = np.empty(len(hidden))
-    block = max(1, 2**21 // len(couplings))
+    block = max(1, BLOCK // len(couplings))
     for start in range(0, len(hidden), block):
         fields = hidden[start : start + block] @ couplings.T + visible_fields
         weights[start : start + block] = log2cosh(fields).sum(axis=1)
@@ -113,7 +114,7 @@ def run_exact(couplings, visible_fields, hidden_fields):
     p = np.exp(log_weights - log_z[:, None])
     m = np.zeros((len(b), n_visible))
     c = np.zeros((len(b), n_visible, n_hidden))
-    block = max(1, 2**21 // n_visible)
+    block = max(1, BLOCK // n_visible)
     for start in range(0, len(hidden), block):
         h = hidden[start : start + block]
         tanh = np.tanh(h @ couplings.T + a)

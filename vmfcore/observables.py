@@ -8,10 +8,48 @@ from vmfcore.spins import binary_entropy
 
 
 def overlap_matrix(estimate, teacher):
-    """Signed overlaps Σ_i ξ̂_iμ ξ*_iν / N, shape (P, P), rows: student's hidden units, columns: teacher's."""
+    r"""Signed overlaps of all hidden units, Σ_i ξ̂_iμ ξ*_iν / N.
+
+    Parameters
+    ----------
+    estimate, teacher : (N, P) arrays in [-1, 1]
+
+    Returns
+    -------
+    (P, P) float64 array in [-1, 1]
+        Rows: the student's hidden units μ, columns: the teacher's ν.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes differ or a value is outside [-1, 1].
+    """
     estimate = checks.means(estimate, name="estimate")
     teacher = checks.means(teacher, shape=estimate.shape, name="teacher")
     return estimate.T @ teacher / len(teacher)
+
+
+def match_hidden_units(estimate, teacher):
+    """The assignment of the student's hidden units to the teacher's that has the largest sum of |overlap|.
+
+    Parameters
+    ----------
+    estimate, teacher : (N, P) arrays in [-1, 1]
+
+    Returns
+    -------
+    order, signs : (P,) int arrays
+        ``estimate[:, order] * signs`` is the student in the teacher's order and orientation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the shapes differ or a value is outside [-1, 1].
+    """
+    matrix = overlap_matrix(estimate, teacher)
+    _, order = linear_sum_assignment(np.abs(matrix).T, maximize=True)
+    signs = np.where(matrix[order, np.arange(len(order))] < 0, -1, 1)
+    return order, signs
 
 
 def overlap(estimate, teacher):
@@ -38,11 +76,8 @@ def overlap(estimate, teacher):
     -----
     O(N P² + P³), the assignment by scipy.  Chance is not zero: √(2/(πN)) for P = 1, more for larger P.
     """
-    matrix = np.abs(overlap_matrix(estimate, teacher))
-    students, teachers = linear_sum_assignment(matrix, maximize=True)
-    out = np.empty(len(matrix))
-    out[teachers] = matrix[students, teachers]
-    return out
+    order, _ = match_hidden_units(estimate, teacher)
+    return np.abs(overlap_matrix(estimate, teacher))[order, np.arange(len(order))]
 
 
 def synaptic_entropy(means):

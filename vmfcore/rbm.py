@@ -49,18 +49,48 @@ def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
 
 
 def hidden_from_visible(weights, beta, spins):
-    """Means of the hidden spins given the visible ones: <h_μ> = tanh(β/√N Σ_i ξ_iμ σ_i), shape (M, P).
+    r"""Means of the hidden spins given the visible ones, <h_μ> = tanh(β/√N Σ_i ξ_iμ σ_i).
 
-    Takes synapses or their means: ``weights`` (N, P), ``spins`` (M, N), ``beta`` > 0.
+    Parameters
+    ----------
+    weights : (N, P) array in [-1, 1]
+        Synapses or their means.
+    beta : float > 0
+        Inverse temperature.
+    spins : (M, N) array, ±1
+
+    Returns
+    -------
+    (M, P) float64 array in [-1, 1]
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
     """
     weights, beta, spins = _checked(weights, beta, spins, axis=0, name="spins")
     return np.tanh(beta / np.sqrt(len(weights)) * (spins @ weights))
 
 
 def visible_from_hidden(weights, beta, hidden):
-    """Means of the visible spins given the hidden ones: <σ_i> = tanh(β/√N Σ_μ ξ_iμ h_μ), shape (M, N).
+    r"""Means of the visible spins given the hidden ones, <σ_i> = tanh(β/√N Σ_μ ξ_iμ h_μ).
 
-    Takes synapses or their means: ``weights`` (N, P), ``hidden`` (M, P), ``beta`` > 0.
+    Parameters
+    ----------
+    weights : (N, P) array in [-1, 1]
+        Synapses or their means.
+    beta : float > 0
+        Inverse temperature.
+    hidden : (M, P) array, ±1
+
+    Returns
+    -------
+    (M, N) float64 array in [-1, 1]
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
     """
     weights, beta, hidden = _checked(weights, beta, hidden, axis=1, name="hidden")
     return np.tanh(beta / np.sqrt(len(weights)) * (hidden @ weights.T))

@@ -20,7 +20,7 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
 
     Parameters
     ----------
-    beta : float > 0
+    beta : float in [1e-6, 1e6]
         Inverse temperature.
     correlation : float in [-1, 1]
         q, between the synapses of the two hidden units.
@@ -42,7 +42,7 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
     q = 0: Huang & Toyoizumi, arXiv:1608.03714; q ≠ 0 derived in this project, in words in Hou, Wong & Huang,
     arXiv:1904.13052.
     """
-    checks.real(0, np.inf, beta=beta)
+    beta = checks.real(1e-6, 1e6, closed="both", beta=beta)
     checks.real(-1, 1, closed="both", correlation=correlation)
     checks.option(PRIORS, prior=prior)
     q = abs(correlation)
@@ -76,7 +76,9 @@ def _overlap(alpha, beta):
         return mean_overlap(information(q)) / q - 1
 
     low = 1e-12
-    q = brentq(excess, low, 1.0, xtol=1e-14) if alpha * beta**4 > 1 and excess(low) > 0 else 0.0
+    if alpha * beta**4 <= 1 or excess(low) <= 0:
+        return 0.0, 0.0
+    q = 1.0 if excess(1.0) >= 0 else brentq(excess, low, 1.0, xtol=1e-14)  # 1 to the accuracy of T
     return q, information(q)
 
 
@@ -118,9 +120,29 @@ def bayes_optimal_overlap(alpha, beta):
 
 
 def principal_component_overlap(alpha, beta):
-    r"""Overlap |cos| of the leading principal component with the teacher, P = 1, N → ∞, for arrays of densities.
+    r"""Overlap |cos| of the leading principal component with the teacher, P = 1, N → ∞.
 
     .. math:: \cos^2 = \frac{1 - 1/(\alpha\beta^4)}{1 + 1/(\alpha\beta^2)}, \qquad 0 \text{ up to } \alpha = \beta^{-4}
+
+    Parameters
+    ----------
+    alpha : float or array > 0
+        Sample density M/N.
+    beta : float > 0
+        Inverse temperature.
+
+    Returns
+    -------
+    array of alpha's shape, in [0, 1)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    References
+    ----------
+    The spiked covariance model, Baik, Ben Arous & Péché, Ann. Probab. 33, 1643 (2005), with spike β² at P = 1.
     """
     checks.real(0, np.inf, beta=beta)
     alpha = _densities(alpha)

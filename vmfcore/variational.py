@@ -13,6 +13,7 @@ import numpy as np
 
 from vmfcore import checks, dual
 from vmfcore.cavity import warn_unconverged
+from vmfcore.exact import MAX_SUMMED_UNITS
 from vmfcore.spins import gaussian_averages
 
 MAX_BETA = 50.0
@@ -80,7 +81,7 @@ def evaluate(spins, means, beta, prior_mean=0.0, *, model_term="annealed", **opt
     data, data_gradient = data_term(spins, means, beta)
     model_total = len(spins) * model.value
     kl = kl_divergence(means, prior_mean)
-    bound = Bound(data - model_total - kl, data, model_total, kl)
+    bound = Bound(float(data - model_total - kl), float(data), float(model_total), kl)
     return Evaluation(bound, data_gradient - len(spins) * model.gradient, model)
 
 
@@ -92,8 +93,12 @@ def check_options(n_hidden, model_term, expectation, n_points, tol, max_iter):
         expectation = "exact" if n_hidden <= MAX_AUTO_EXACT else "cavity"
     checks.integer(1, n_points=n_points, max_iter=max_iter)
     checks.real(0, np.inf, tol=tol)
-    if n_hidden > 2 and n_points & (n_points - 1):
-        raise ValueError(f"n_points must be a power of two for more than two hidden units, got {n_points}")
+    if expectation == "exact" and n_hidden > MAX_SUMMED_UNITS:
+        raise ValueError(
+            f'expectation must be "cavity" for more than {MAX_SUMMED_UNITS} hidden units, got "exact" and {n_hidden}'
+        )
+    if n_hidden > 2:
+        checks.power_of_two(n_points=n_points)
     options = {"model_term": model_term, "expectation": expectation, "tol": tol, "max_iter": max_iter}
     if model_term == "quenched":
         options["n_points"] = n_points
@@ -144,7 +149,8 @@ def bound(
     prior_mean : float in (-1, 1)
         m0 of the prior.
     n_points : int >= 1, a power of two for P > 2
-        Points of the average over the hidden fields of the quenched term.
+        Points of the average over the hidden fields of the quenched term.  Below 2P they are too few to be whitened,
+        and the term is noisy (by 4 nats a sample for P = 64 hidden units, trained on digits, and 16 points).
     tol, max_iter : float > 0, int >= 1
         Of `run_cavity`.
 
@@ -203,7 +209,9 @@ def bound_gradient(
     Returns
     -------
     (N, P) float64 array
-        Nats.  For message passing it is the derivative of the Bethe value.
+        Nats.  For message passing it is the derivative of the Bethe value.  For a hidden unit whose synapses are
+        decided (Ξ < 0.03) the quenched term uses Stein's lemma, see `vmfcore.dual.quenched`, and differs from the
+        derivative of the sum over its points by their error.
 
     Raises
     ------

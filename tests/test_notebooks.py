@@ -91,6 +91,32 @@ def test_every_bad_parameter_is_named_before_any_work(path):
                 checked_with(path, **{name: value})
 
 
+SPECIAL = [
+    ("02_overlap_vs_density", {"n_jobs": 0}, "n_jobs must be an integer"),
+    (
+        "02_overlap_vs_density",
+        {"alphas": [0.01, 2.0]},
+        r"alphas\[0\] must be a real number in \(0.03, 1000\), got 0.01",
+    ),
+    ("03_mnist_features", {"n_points": 12}, "n_points must be a power of two, got 12"),
+    ("03_mnist_features", {"n_samples": 5001}, "n_samples must be at most 5000, got 5001"),
+    ("03_mnist_features", {"step_size": 1.5}, r"step_size must be a real number in \(0, 1\], got 1.5"),
+]
+
+
+def test_ranges_that_only_one_notebook_has(path):
+    for name, overrides, message in SPECIAL:
+        if name == path.stem:
+            with pytest.raises(ValueError, match=message):
+                checked_with(path, **overrides)
+
+
+def test_every_figure_is_saved(path):
+    for cell in code_cells(path):
+        if "plt.show()" in cell.source and "def " not in cell.source:
+            assert "save(fig, " in cell.source
+
+
 def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(path):
     text = path.read_text()
     assert not re.search(r"(?<![\w.])/(home|root|work|Users|tmp)/", text)
@@ -116,5 +142,5 @@ def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_pa
         assert saved["seed"] >= 0
         assert all(np.isfinite(saved[name]).all() for name in saved if saved[name].dtype.kind == "f")
     pictures = {p.stem for p in results.glob("*.png")}
-    assert pictures
+    assert pictures == {name for cell in code_cells(path) for name in re.findall(r'save\(fig, "(\w+)"\)', cell.source)}
     assert pictures == {p.stem for p in results.glob("*.pdf")}

@@ -29,6 +29,12 @@ def overlap_matrix(estimate, teacher):
     return estimate.T @ teacher / len(teacher)
 
 
+def _match(matrix):
+    """The row assigned to each column of an overlap matrix, and its entry: the largest sum of absolute values."""
+    _, rows = linear_sum_assignment(np.abs(matrix).T, maximize=True)
+    return rows, matrix[rows, np.arange(len(rows))]
+
+
 def match_hidden_units(estimate, teacher):
     """The assignment of the student's hidden units to the teacher's that has the largest sum of |overlap|.
 
@@ -46,10 +52,8 @@ def match_hidden_units(estimate, teacher):
     TypeError, ValueError
         If the shapes differ or a value is outside [-1, 1].
     """
-    matrix = overlap_matrix(estimate, teacher)
-    _, order = linear_sum_assignment(np.abs(matrix).T, maximize=True)
-    signs = np.where(matrix[order, np.arange(len(order))] < 0, -1, 1)
-    return order, signs
+    order, matched = _match(overlap_matrix(estimate, teacher))
+    return order, np.where(matched < 0, -1, 1)
 
 
 def overlap(estimate, teacher):
@@ -76,8 +80,8 @@ def overlap(estimate, teacher):
     -----
     O(N P² + P³), the assignment by scipy.  Chance is not zero: √(2/(πN)) for P = 1, more for larger P.
     """
-    order, _ = match_hidden_units(estimate, teacher)
-    return np.abs(overlap_matrix(estimate, teacher))[order, np.arange(len(order))]
+    _, matched = _match(overlap_matrix(estimate, teacher))
+    return np.abs(matched)
 
 
 def synaptic_entropy(means):

@@ -156,3 +156,47 @@ def bayes_optimal(alpha, beta, n_iter=3000):
             break
         q = new
     return q
+
+
+def correlated_overlap(alpha, beta, q, q_student, n_iter=400, cut=6.0, n_grid=201):
+    """Two correlated hidden units: matrix state evolution with full 2 x 2 matrices, all sums on one dense grid."""
+    s = states(2)
+    product = s[:, 0] * s[:, 1]
+    grid = np.linspace(-cut, cut, n_grid)
+    z = np.array(list(itertools.product(grid, grid)))
+    w = np.exp(-(z**2).sum(axis=1) / 2)
+    w /= w.sum()
+
+    def averages(gain, covariance, coupling, teacher_weights):
+        values, vectors = np.linalg.eigh(covariance)
+        noise = z @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        m, square, pair, sign = np.zeros((2, 2)), np.zeros((2, 2)), 0.0, np.zeros((2, 2))
+        for t, weight in zip(s, teacher_weights, strict=True):
+            exponents = (gain @ t + noise) @ s.T + coupling * product
+            p = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+            p /= p.sum(axis=1, keepdims=True)
+            x = p @ s
+            m += weight * np.outer(w @ x, t)
+            square += weight * (x.T * w) @ x
+            pair += weight * (w @ (p @ product))
+            sign += weight * np.outer(w @ np.sign(x), t)
+        return m, square, pair, sign
+
+    visible = (1 + q * product) / 4
+    hidden = np.exp(beta**2 * q * product)
+    hidden /= hidden.sum()
+    m, square, pair, field = np.array([[1.0, q], [q, 1.0]]), np.array([[1.0, q], [q, 1.0]]), q, 0.0
+    for _ in range(n_iter):
+        before = m
+        r, r_square, r_pair, _ = averages(beta**2 * m, beta**2 * square, beta**2 * (pair - square[0, 1]), hidden)
+        field = 0.5 * field + 0.5 * alpha * beta**2 * (r_pair - r_square[0, 1] - np.tanh(beta**2 * pair))
+        k = alpha * beta**2
+        m, square, pair, sign = averages(k * r, k * r_square, np.arctanh(q_student) + field, visible)
+        if np.abs(m - before).max() < 1e-8:
+            break
+    return {
+        "means_overlap": m[0, 0],
+        "cross_overlap": m[0, 1],
+        "mean_square": square[0, 0],
+        "sign_overlap": sign[0, 0],
+    }

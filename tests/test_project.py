@@ -48,12 +48,17 @@ ORDER = [
     "spins",
     "exact",
     "rbm",
+    "enumeration",
     "cavity",
+    "data_terms",
     "dual",
     "variational",
+    "restarts",
     "learning",
+    "inference",
     "observables",
     "theory",
+    "state_evolution",
     "datasets",
 ]
 

@@ -187,14 +187,15 @@ def solve_networks(couplings, visible_fields, hidden_fields, damping, tol, max_i
     )
 
 
-def warn_unconverged(residual, tol, max_iter, stacklevel):
-    """The one warning about message passing that has not converged."""
-    warnings.warn(
-        f"message passing did not converge: residual {residual:.1e} > tol {tol:.1e} after {max_iter} sweeps; "
-        "try a larger max_iter, or a smaller beta: the network may have several states",
-        ConvergenceWarning,
-        stacklevel=stacklevel,
+NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
+
+
+def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
+    """The one warning about an iteration that has not converged."""
+    text = (
+        f"message passing did not converge: residual {residual:.1e} > tol {tol:.1e} after {n_sweeps} sweeps; {advice}"
     )
+    warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9, max_iter=1000, messages=None):
@@ -265,5 +266,5 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
             raise ValueError(f"messages must be positive odds ratios, got {messages.min()!r}")
     state = solve_networks(couplings, a, b, damping, tol, max_iter, messages)
     if not state.converged.all():
-        warn_unconverged(state.residual.max(), tol, max_iter, stacklevel=3)
+        warn_unconverged(state.residual.max(), tol, max_iter, NETWORK_ADVICE, stacklevel=3)
     return CavityState(*(x[0] for x in state)) if single else state

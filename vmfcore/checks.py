@@ -37,6 +37,13 @@ def real(low, high, *, closed="", **named):
     return values[0] if len(values) == 1 else values
 
 
+def flag(**named):
+    """True or False."""
+    for name, value in named.items():
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name} must be True or False, got {value!r}")
+
+
 def option(allowed, **named):
     """Strings out of ``allowed``."""
     for name, value in named.items():

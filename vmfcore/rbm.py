@@ -37,8 +37,7 @@ def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
     """
     checks.integer(1, n_visible=n_visible, n_hidden=n_hidden)
     checks.integer(0, seed=seed)
-    low = {1: 0.0, 2: -1.0}.get(n_hidden, 0.0)
-    checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed="both", correlation=correlation)
+    _check_correlation(n_hidden, correlation)
     rng = np.random.default_rng([seed, TEACHER])
     common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
     equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))
@@ -46,6 +45,33 @@ def planted_weights(n_visible, n_hidden, *, correlation=0.0, seed):
     if correlation < 0:
         weights[:, 1] *= -1
     return weights
+
+
+def _check_correlation(n_hidden, correlation):
+    low = {1: 0.0, 2: -1.0}.get(n_hidden, 0.0)
+    checks.real(low, 0.0 if n_hidden == 1 else 1.0, closed="both", correlation=correlation)
+
+
+def site_log_prior(n_hidden, prior_mean, correlation):
+    r"""ln P0 of all 2^P states of one site, in the order of `hidden_states`: a mixture over one common spin c.
+
+    .. math::
+        P_0(\xi) = \tfrac12 \sum_{c=\pm1} \prod_\mu \tfrac12 (1 + (m_0 + c \sqrt{|q|}) \xi_\mu),
+        \qquad \text{second unit with } -c \text{ if } q < 0
+
+    For m0 = 0 it is the ensemble of `planted_weights`.  Raises ValueError where |m0| + √|q| >= 1.
+    """
+    _check_correlation(n_hidden, correlation)
+    spread = np.full(n_hidden, np.sqrt(abs(correlation)))
+    if abs(prior_mean) + spread[0] >= 1:
+        raise ValueError(
+            f"correlation must leave |prior_mean| + √|correlation| < 1, got {correlation} and prior_mean {prior_mean}"
+        )
+    if correlation < 0:
+        spread[1] *= -1
+    states = hidden_states(n_hidden)
+    components = [np.prod(0.5 * (1 + (prior_mean + c * spread) * states), axis=1) for c in (-1, 1)]
+    return np.log(0.5 * sum(components))
 
 
 def hidden_from_visible(weights, beta, spins):

@@ -1,11 +1,11 @@
-r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds and Bayes-optimal overlaps."""
+r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds, Bayes-optimal overlaps, evidence."""
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import erf
 
 from vmfcore import checks
-from vmfcore.spins import half_line_grid
+from vmfcore.spins import half_line_grid, log2cosh
 
 PRIORS = ("uniform", "matched")
 
@@ -50,15 +50,20 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
     return float(beta**-4 * signal ** (-1 if prior == "uniform" else -2))
 
 
+def _average(f, information):
+    """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
+    kappa = np.asarray(information, dtype=np.float64)
+    nodes, weights = half_line_grid(float(np.sqrt(kappa.max())), error=1e-13)
+    z = np.concatenate([-nodes, nodes])
+    return f(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ np.concatenate([weights, weights])
+
+
 def mean_overlap(information):
     r"""T(κ) = E tanh(κ + √κ z), z ~ Normal(0, 1): the overlap of a ±1 spin with its mean at signal-to-noise κ >= 0."""
-    kappa = np.asarray(information, dtype=np.float64)
-    nodes, weights = half_line_grid(float(np.sqrt(kappa.max())))
-    z = np.concatenate([-nodes, nodes])
-    return np.tanh(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ np.concatenate([weights, weights])
+    return _average(np.tanh, information)
 
 
-def _densities(alpha):
+def check_densities(alpha):
     """Sample densities of any shape as float64."""
     densities = checks.array((None,), alpha=np.ravel(alpha)).reshape(np.shape(alpha))
     if densities.min() <= 0:
@@ -80,6 +85,14 @@ def _overlap(alpha, beta):
         return 0.0, 0.0
     q = 1.0 if excess(1.0) >= 0 else brentq(excess, low, 1.0, xtol=1e-14)  # 1 to the accuracy of T
     return q, information(q)
+
+
+def _fixed_points(alpha, beta):
+    """Checked densities and their Q and κ, arrays of alpha's shape."""
+    checks.real(0, np.inf, beta=beta)
+    alphas = check_densities(alpha)
+    q, kappa = np.array([_overlap(a, beta) for a in alphas.ravel()]).T
+    return alphas, q.reshape(alphas.shape), kappa.reshape(alphas.shape)
 
 
 def bayes_optimal_overlap(alpha, beta):
@@ -113,10 +126,69 @@ def bayes_optimal_overlap(alpha, beta):
     ----------
     Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
     """
-    checks.real(0, np.inf, beta=beta)
-    alphas = _densities(alpha)
-    q, kappa = np.array([_overlap(a, beta) for a in alphas.ravel()]).T
-    return q.reshape(alphas.shape), erf(np.sqrt(kappa / 2)).reshape(alphas.shape)
+    _, q, kappa = _fixed_points(alpha, beta)
+    return q, erf(np.sqrt(kappa / 2))
+
+
+def free_entropy(alpha, beta):
+    r"""Replica-symmetric free entropy φ per synapse; φ - ln 2 is the log-evidence above the uniform model.
+
+    .. math::
+        \phi = -\tfrac12\kappa(1+Q) + E\ln 2\cosh(\kappa+\sqrt\kappa z)
+            + \alpha\bigl[-\tfrac12\beta^2 Q + E\ln\cosh(\beta^2Q + \beta\sqrt Q z)\bigr]
+
+    Parameters
+    ----------
+    alpha : float or array > 0
+        Sample density M/N.
+    beta : float > 0
+        Inverse temperature.
+
+    Returns
+    -------
+    array of alpha's shape
+        Nats per synapse; ln 2 up to α = β⁻⁴.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+
+    References
+    ----------
+    As `bayes_optimal_overlap`, whose equations are its stationary point.
+    """
+    alphas, q, kappa = _fixed_points(alpha, beta)
+    sites = -0.5 * kappa * (1 + q) + _average(log2cosh, kappa)
+    return sites + alphas * (-0.5 * beta**2 * q + _average(log2cosh, beta**2 * q) - np.log(2))
+
+
+def evidence_ceiling(alpha, beta):
+    r"""Log-evidence per synapse above that of uniform spins, (ln P(data) + M N ln 2)/(N P) → φ - ln 2.
+
+    Parameters, errors and source as `free_entropy`.  No bound on the log-likelihood of planted data exceeds it for
+    N → ∞, P = 1 or independent hidden units.
+
+    Returns
+    -------
+    array of alpha's shape
+        Nats, >= 0.
+    """
+    return free_entropy(alpha, beta) - np.log(2)
+
+
+def bayes_optimal_entropy(alpha, beta):
+    r"""Entropy per synapse of the posterior, φ - α [E ln cosh(β² + β z) - β²/2]: what the data leave undecided.
+
+    Parameters, errors and source as `free_entropy`.
+
+    Returns
+    -------
+    array of alpha's shape
+        Nats, from ln 2 (nothing known) to 0, to 1e-10 (1 + α).
+    """
+    likelihood = _average(log2cosh, beta**2) - np.log(2) - 0.5 * beta**2
+    return free_entropy(alpha, beta) - np.asarray(alpha) * likelihood
 
 
 def principal_component_overlap(alpha, beta):
@@ -145,5 +217,5 @@ def principal_component_overlap(alpha, beta):
     The spiked covariance model, Baik, Ben Arous & Péché, Ann. Probab. 33, 1643 (2005), with spike β² at P = 1.
     """
     checks.real(0, np.inf, beta=beta)
-    alpha = _densities(alpha)
+    alpha = check_densities(alpha)
     return np.sqrt(np.maximum(0, 1 - 1 / (alpha * beta**4)) / (1 + 1 / (alpha * beta**2)))

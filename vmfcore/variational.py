@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vmfcore import checks, dual
-from vmfcore.cavity import warn_unconverged
+from vmfcore import checks, data_terms, dual
+from vmfcore.cavity import NETWORK_ADVICE, warn_unconverged
 from vmfcore.exact import MAX_SUMMED_UNITS
-from vmfcore.spins import gaussian_averages
 
 MAX_BETA = 50.0
 MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term
@@ -45,48 +44,19 @@ def kl_divergence(means, prior_mean=0.0):
     return float((up + down).sum())
 
 
-def data_term(spins, means, beta):
-    r"""Σ_aμ <ln 2cosh β X_μ^a>_Q and its gradient, X Gaussian of mean Σ_i λ_i σ_i/√N, variance Σ_i (1 - λ_i²)/N.
-
-    Parameters
-    ----------
-    spins : (M, N) array, ±1
-    means : (N, P) float64 in [-1, 1]
-    beta : float
-
-    Returns
-    -------
-    value : float
-        Nats.
-    gradient : (N, P) float64
-
-    Notes
-    -----
-    O(M N P): two matrix products.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term elsewhere.
-
-    References
-    ----------
-    Huang, arXiv:1911.07662, eq. (4).
-    """
-    n_visible = len(means)
-    scale = beta / np.sqrt(n_visible)
-    width = beta * np.sqrt(np.mean(1.0 - means**2, axis=0))
-    value, mean, slope = gaussian_averages(np.ascontiguousarray(scale * (spins @ means).T), width)
-    return value, scale * (mean @ spins).T - scale**2 * means * slope.sum(axis=1)
-
-
-def evaluate(spins, means, beta, prior_mean=0.0, *, model_term="annealed", **options):
+def evaluate(spins, means, beta, prior_mean=0.0, *, data_term="gaussian", model_term="annealed", **options):
     """Bound and gradient at once, without checks: ``spins`` float64, ``options`` those of the model term."""
     model = getattr(dual, model_term)(means, beta, **options)
-    data, data_gradient = data_term(spins, means, beta)
+    data, data_gradient = getattr(data_terms, data_term)(spins, means, beta)
     model_total = len(spins) * model.value
     kl = kl_divergence(means, prior_mean)
     bound = Bound(float(data - model_total - kl), float(data), float(model_total), kl)
     return Evaluation(bound, data_gradient - len(spins) * model.gradient, model)
 
 
-def check_options(n_hidden, model_term, expectation, n_points, tol, max_iter):
-    """Check the options of the model term and return those that it takes, as a dict for `evaluate`."""
+def check_options(n_hidden, data_term, model_term, expectation, n_points, tol, max_iter):
+    """Check the options of the data and model term and return those that they take, as a dict for `evaluate`."""
+    checks.option(data_terms.DATA_TERMS, data_term=data_term)
     checks.option(dual.MODEL_TERMS, model_term=model_term)
     checks.option(("auto", *dual.EXPECTATIONS), expectation=expectation)
     if expectation == "auto":
@@ -99,7 +69,8 @@ def check_options(n_hidden, model_term, expectation, n_points, tol, max_iter):
         )
     if n_hidden > 2:
         checks.power_of_two(n_points=n_points)
-    options = {"model_term": model_term, "expectation": expectation, "tol": tol, "max_iter": max_iter}
+    options = {"data_term": data_term, "model_term": model_term, "expectation": expectation}
+    options |= {"tol": tol, "max_iter": max_iter}
     if model_term == "quenched":
         options["n_points"] = n_points
     return options
@@ -115,7 +86,7 @@ def _evaluate_checked(spins, means, beta, prior_mean, open_interval, **options):
         raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
     evaluation = evaluate(spins.astype(np.float64), means, float(beta), prior_mean, **options)
     if not evaluation.model.converged:
-        warn_unconverged(evaluation.model.residual, options["tol"], options["max_iter"], stacklevel=4)
+        warn_unconverged(evaluation.model.residual, options["tol"], options["max_iter"], NETWORK_ADVICE, stacklevel=4)
     return evaluation, means
 
 
@@ -124,6 +95,7 @@ def bound(
     means,
     beta,
     *,
+    data_term="gaussian",
     model_term="annealed",
     expectation="auto",
     prior_mean=0.0,
@@ -141,6 +113,10 @@ def bound(
         λ, the means of the synapses.
     beta : float in (0, 50)
         Inverse temperature.
+    data_term : "gaussian", "exact" or "tap"
+        `vmfcore.data_terms`: Gaussian for large N; exact, O(N) times dearer, with which the annealed bound is one at
+        any N; or with the reaction on the synapses, which makes the means calibrated and the total an estimate of the
+        log-evidence instead of a bound.
     model_term : "annealed" or "quenched"
         `vmfcore.dual.annealed` (an upper limit of <ln Z>, so that L is a bound) or the paper's `vmfcore.dual.quenched`.
     expectation : "auto", "cavity" or "exact"
@@ -183,6 +159,7 @@ def bound(
         beta,
         prior_mean,
         False,
+        data_term=data_term,
         model_term=model_term,
         expectation=expectation,
         n_points=n_points,
@@ -197,6 +174,7 @@ def bound_gradient(
     means,
     beta,
     *,
+    data_term="gaussian",
     model_term="annealed",
     expectation="auto",
     prior_mean=0.0,
@@ -224,6 +202,7 @@ def bound_gradient(
         beta,
         prior_mean,
         True,
+        data_term=data_term,
         model_term=model_term,
         expectation=expectation,
         n_points=n_points,

@@ -1,0 +1,114 @@
+"""What every learner shares: its result, where it starts, and the choice among restarts."""
+
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from vmfcore import checks
+from vmfcore.variational import MAX_BETA, Bound
+
+INITS = ("random", "pca")
+
+
+class History(NamedTuple):
+    """One entry a training step, the start included."""
+
+    bound: np.ndarray  # nats
+    data_term: np.ndarray
+    model_term: np.ndarray
+    kl: np.ndarray
+    entropy: np.ndarray  # of the synapses, nats
+    n_iter: np.ndarray  # message-passing sweeps of the slowest dual network
+    residual: np.ndarray  # of message passing: largest change of a magnetization
+    distance: np.ndarray  # from a stationary point: root mean square of what an undamped step would change in λ
+    beta: np.ndarray  # inverse temperature
+
+
+class FitResult(NamedTuple):
+    """The best restart of a learner."""
+
+    means: np.ndarray  # (N, P), lambda
+    weights: np.ndarray  # (N, P) int8, sign of the means
+    bound: Bound  # at these means; of `infer_weights`, and with data_term="tap", an estimate of the log-evidence
+    history: History  # of this restart
+    converged: bool  # near a stationary point, and message passing has converged
+    restart_bounds: np.ndarray  # final bound of every restart
+    beta: float
+
+
+def check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback):
+    """Check the arguments that all learners take; return spins as int8 and an array ``init`` as float64."""
+    spins = checks.spins(spins)
+    checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, n_restarts=n_restarts)
+    checks.integer(0, seed=seed)
+    checks.real(0, MAX_BETA, beta=beta)
+    checks.real(-1, 1, prior_mean=prior_mean)
+    if isinstance(init, str):
+        checks.option(INITS, init=init)
+    else:
+        init = checks.means(init, shape=(spins.shape[1], n_hidden), name="init")
+        if n_restarts > 1:
+            raise ValueError(f"n_restarts must be 1 where init is an array, got {n_restarts}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {callback!r}")
+    return spins, init
+
+
+def principal_components(spins, n_hidden, rng, scale=0.2):
+    """Means (N, P) along the top-P eigenvectors of the data covariance, randomly rotated, of size |λ| ≈ ``scale``."""
+    centred = spins - spins.mean(axis=0)
+    gram = centred @ centred.T if len(spins) < spins.shape[1] else centred.T @ centred
+    variances, vectors = np.linalg.eigh(gram)
+    rank = int((variances > 1e-9 * spins.size).sum())
+    if n_hidden > rank:
+        raise ValueError(f'init="pca" needs n_hidden <= the rank of the data covariance, {rank}, got {n_hidden}')
+    vectors = vectors[:, -n_hidden:]
+    if len(spins) < spins.shape[1]:
+        vectors = centred.T @ vectors
+    vectors = vectors * np.sqrt(spins.shape[1] / (vectors**2).sum(axis=0))
+    rotation, _ = np.linalg.qr(rng.normal(size=(n_hidden, n_hidden)))
+    return np.tanh(scale * vectors @ rotation)
+
+
+def starting_means(init, spins, n_hidden, rng, wide=False):
+    """Means (N, P): given, principal components, or random: λ uniform in ±1 if ``wide``, else θ uniform in ±0.1."""
+    if isinstance(init, np.ndarray):
+        return init
+    if init == "pca":
+        return principal_components(spins, n_hidden, rng)
+    size = (spins.shape[1], n_hidden)
+    return rng.uniform(-1, 1, size) if wide else np.tanh(rng.uniform(-0.1, 0.1, size))
+
+
+def best_restart(climb, n_restarts, n_steps, seed, *, progress, callback, desc):
+    """Run ``climb(rng, report) -> (FitResult, extra)`` from every start and return the one of the largest bound.
+
+    ``report(means, bound)`` counts the steps, moves the progress bar and calls the user's callback.
+    """
+    best, finals = None, []
+    # matrix products over several threads add in another order, so that their number would change the bits
+    one_thread = threadpool_limits(limits=1, user_api="blas")
+    with one_thread, tqdm(total=n_restarts * n_steps, disable=not progress, desc=desc, unit="step") as bar:
+        for index, child in enumerate(np.random.SeedSequence(seed).spawn(n_restarts)):
+            step = 0
+
+            def report(means, bound):
+                nonlocal step
+                bar.update(min(step, 1))
+                if callback is not None:
+                    callback(step, means, bound)
+                step += 1
+
+            run = climb(np.random.default_rng(child), report)
+            finals.append(run[0].bound.total)
+            bar.total = bar.n + (n_restarts - 1 - index) * n_steps  # a restart that settles early is not a failure
+            best = run if best is None or finals[-1] > best[0].bound.total else best
+    result, extra = best
+    return result._replace(restart_bounds=np.array(finals)), extra
+
+
+def signs(means):
+    """Decided synapses, int8: +1 where the mean is not negative."""
+    return np.where(means >= 0, np.int8(1), np.int8(-1))

@@ -200,3 +200,78 @@ def correlated_overlap(alpha, beta, q, q_student, n_iter=400, cut=6.0, n_grid=20
         "mean_square": square[0, 0],
         "sign_overlap": sign[0, 0],
     }
+
+
+def data_term_exact(spins, means, beta):
+    """Sum over data and hidden units of <ln 2cosh beta X>_Q by the sum over all states of one column of synapses."""
+    total = 0.0
+    for column in means.T:
+        for weights in states(len(column)):
+            p = np.prod((1 + column * weights) / 2)
+            total += p * log2cosh(beta * spins @ weights / np.sqrt(len(column))).sum()
+    return total
+
+
+def posterior(spins, n_hidden, beta, site_prior):
+    """ln P(data) and posterior means by the sum over all weights; site_prior(synapses of one site) is a probability."""
+    n_visible = spins.shape[1]
+    logs, all_weights = [], []
+    for flat in states(n_visible * n_hidden):
+        weights = flat.reshape(n_visible, n_hidden)
+        log_p = sum(np.log(site_prior(site)) for site in weights) - len(spins) * model_log_z(weights, beta)
+        logs.append(log_p + log2cosh(beta * spins @ weights / np.sqrt(n_visible)).sum())
+        all_weights.append(weights)
+    log_evidence = np.logaddexp.reduce(logs)
+    return log_evidence, np.tensordot(np.exp(np.array(logs) - log_evidence), np.array(all_weights), axes=1)
+
+
+def average_over(states_, log_weights):
+    """Means and second moments of spins with the given log-weights of all their states."""
+    p = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+    return p @ states_, np.einsum("s,sp,sq->pq", p, states_, states_)
+
+
+def infer_weights(spins, means, beta, site_prior, damping, n_sweeps):
+    """Message passing between data and synapses from the given means, sample by sample and site by site."""
+    (n_samples, n_visible), n_hidden = spins.shape, means.shape[1]
+    s = states(n_hidden)
+    prior = np.log([site_prior(x) for x in s])
+    _, moments = average_over(s, prior)
+    m0 = average_over(s, prior)[0]
+    variance = moments - np.outer(m0, m0)
+    moments = variance + means.T @ means / n_visible
+    np.fill_diagonal(moments, 1.0)
+    r, pair_field = np.zeros((n_samples, n_hidden)), np.zeros((n_hidden, n_hidden))
+
+    def pairs(matrix, x):
+        return sum(matrix[a, b] * x[a] * x[b] for a in range(n_hidden) for b in range(a))
+
+    for _ in range(n_sweeps):
+        variance = moments - means.T @ means / n_visible
+        new, second = np.empty_like(r), np.zeros((n_hidden, n_hidden))
+        for a in range(n_samples):
+            field = beta / np.sqrt(n_visible) * spins[a] @ means - beta**2 * variance @ r[a]
+            new[a], hh = average_over(s, np.array([field @ x + beta**2 * pairs(variance, x) for x in s]))
+            second += hh / n_samples
+        r, slack = new, second - new.T @ new / n_samples
+        _, model = average_over(s, np.array([beta**2 * pairs(moments, x) for x in s]))
+        alpha = n_samples / n_visible
+        pair_field = damping * pair_field + (1 - damping) * alpha * beta**2 * (slack - model)
+        new, moments = np.empty_like(means), np.zeros((n_hidden, n_hidden))
+        for i in range(n_visible):
+            field = beta / np.sqrt(n_visible) * spins[:, i] @ r - alpha * beta**2 * slack @ means[i]
+            weights = np.array([field @ x + pairs(pair_field, x) for x in s]) + prior
+            new[i], xx = average_over(s, weights)
+            moments += xx / n_visible
+        means = new
+    return means
+
+
+def free_entropy(alpha, beta):
+    """The replica-symmetric free entropy, integrals by adaptive quadrature."""
+    q = bayes_optimal(alpha, beta)
+    b = beta**2
+    kappa = alpha * b * gaussian_average(lambda z: np.tanh(b * q + beta * np.sqrt(q) * z))
+    sites = gaussian_average(lambda z: log2cosh(kappa + np.sqrt(kappa) * z)) - kappa * (1 + q) / 2
+    samples = gaussian_average(lambda z: log2cosh(b * q + beta * np.sqrt(q) * z)) - np.log(2)
+    return sites + alpha * (samples - b * q / 2)

@@ -10,6 +10,7 @@ import vmfcore as vmf
 
 SPINS = np.ones((7, 5), dtype=np.int8)
 MEANS = np.zeros((5, 3))
+DRAWN = np.random.default_rng(0).choice([-1, 1], size=(7, 5))
 NAN = np.full((7, 5), np.nan)
 
 BOUND = {
@@ -31,6 +32,10 @@ BOUND = {
         ("1", TypeError, "beta must be a real number in"),
         (True, TypeError, "beta must be a real number in"),
     ],
+    "data_term": [
+        ("gauss", ValueError, "data_term must be one of 'gaussian', 'exact', 'tap', got 'gauss'"),
+        (1, TypeError, "data_term must be one of"),
+    ],
     "model_term": [("anealed", ValueError, "model_term must be one of 'annealed', 'quenched', got 'anealed'")],
     "expectation": [
         ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'exact', got"),
@@ -43,6 +48,15 @@ BOUND = {
     ],
     "tol": [(0.0, ValueError, "tol must be a real number in")],
     "max_iter": [(0, ValueError, "max_iter must be an integer >= 1")],
+}
+THEORY = {
+    "alpha": [
+        (0.0, ValueError, "alpha must hold positive numbers, got 0.0"),
+        ([], ValueError, "alpha must be a non-empty array"),
+        ([1, np.nan], ValueError, "alpha must hold finite numbers"),
+        ("one", TypeError, "alpha must be a real array"),
+    ],
+    "beta": [(np.inf, ValueError, "beta must be")],
 }
 CASES = {
     "bound": (
@@ -87,6 +101,66 @@ CASES = {
             "callback": [(3, TypeError, "callback must be callable or None")],
         },
     ),
+    "infer_weights": (
+        {"spins": DRAWN, "n_hidden": 2, "beta": 0.5, "seed": 0},
+        {name: BOUND[name] for name in ("spins", "beta", "prior_mean", "tol")}
+        | {
+            "n_hidden": [
+                (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
+                (11, ValueError, "n_hidden must be at most 10 for sums over joint states, got 11"),
+                (2.0, TypeError, "n_hidden must be an integer >= 1"),
+            ],
+            "correlation": [
+                (1.0, ValueError, r"correlation must leave \|prior_mean\| \+ √\|correlation\| < 1, got 1.0"),
+                (1.5, ValueError, r"correlation must be a real number in \[-1, 1\], got 1.5"),
+                ("q", TypeError, "correlation must be a real number"),
+            ],
+            "learn_beta": [(1, TypeError, "learn_beta must be True or False, got 1")],
+            "n_steps": [(0, ValueError, "n_steps must be an integer >= 1")],
+            "damping": [(0.99, ValueError, r"damping must be a real number in \[0, 0.95\], got 0.99")],
+            "n_restarts": [(0, ValueError, "n_restarts must be an integer >= 1")],
+            "init": [
+                ("teacher", ValueError, "init must be one of 'random', 'pca', got 'teacher'"),
+                (np.zeros((3, 5)), ValueError, r"init must be a non-empty array of shape \(5, 2\)"),
+            ],
+            "seed": [(-1, ValueError, "seed must be an integer >= 0")],
+            "callback": [("print", TypeError, "callback must be callable or None")],
+        },
+    ),
+    "exact_posterior": (
+        {"spins": SPINS, "n_hidden": 2, "beta": 1.0},
+        {name: BOUND[name] for name in ("spins", "prior_mean")}
+        | {
+            "n_hidden": [
+                (5, ValueError, "n_hidden must leave N P <= 20 for a sum over all synapses, got 5 with N = 5"),
+                (0, ValueError, "n_hidden must be an integer >= 1"),
+            ],
+            "beta": [(0.0, ValueError, "beta must be a real number in")],
+            "correlation": [(-1.1, ValueError, "correlation must be a real number in")],
+        },
+    ),
+    "mean_log_partition": (
+        {"means": MEANS, "beta": 1.0},
+        {
+            "means": [
+                (np.zeros((200, 3)), ValueError, r"means must have few hidden units .* got shape \(200, 3\)"),
+                (MEANS + 2, ValueError, r"means must hold means in \[-1, 1\]"),
+            ],
+            "beta": [(-1, ValueError, "beta must be a real number in")],
+        },
+    ),
+    "correlated_overlap": (
+        {"alpha": [0.5, 2.0], "beta": 1.0, "correlation": 0.3},
+        {
+            "alpha": [(-1.0, ValueError, "alpha must hold positive numbers"), ("one", TypeError, "alpha must be")],
+            "beta": [(0.0, ValueError, "beta must be a real number in"), (50, ValueError, "beta must be")],
+            "correlation": [(1.0, ValueError, r"correlation must be a real number in \(-1, 1\), got 1.0")],
+            "prior": [("right", ValueError, "prior must be one of 'uniform', 'matched', got 'right'")],
+        },
+    ),
+    "free_entropy": ({"alpha": 2.0, "beta": 1.0}, THEORY),
+    "evidence_ceiling": ({"alpha": 2.0, "beta": 1.0}, THEORY),
+    "bayes_optimal_entropy": ({"alpha": 2.0, "beta": 1.0}, THEORY),
     "run_cavity": (
         {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
         {
@@ -184,18 +258,7 @@ CASES = {
             "prior": [("flat", ValueError, "prior must be one of 'uniform', 'matched'")],
         },
     ),
-    "bayes_optimal_overlap": (
-        {"alpha": 1.0, "beta": 1.0},
-        {
-            "alpha": [
-                (0.0, ValueError, "alpha must hold positive numbers, got 0.0"),
-                ([], ValueError, "alpha must be a non-empty array"),
-                ([1, np.nan], ValueError, "alpha must hold finite numbers"),
-                ("one", TypeError, "alpha must be a real array"),
-            ],
-            "beta": [(np.inf, ValueError, "beta must be")],
-        },
-    ),
+    "bayes_optimal_overlap": ({"alpha": 1.0, "beta": 1.0}, THEORY),
     "principal_component_overlap": (
         {"alpha": 1.0, "beta": 1.0},
         {"alpha": [(-1.0, ValueError, "alpha must hold positive numbers"), ("one", TypeError, "alpha must be")]},

@@ -192,3 +192,30 @@ def test_same_bits_twice_and_with_one_and_two_threads():
         out = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, check=True).stdout
         digests.append(hashlib.sha256(out).hexdigest())
     assert digests[0] == digests[1] == digests[2]
+
+
+@pytest.mark.parametrize(("n_hidden", "alpha"), [(1, 2), (2, 3), (3, 5)])
+def test_the_tap_data_term_calibrates_the_means(n_hidden, alpha):
+    rows = []
+    for seed in range(4):
+        weights, spins = planted(500, n_hidden, alpha, seed)
+        calibrated = vmf.fit(spins, n_hidden, 1.0, data_term="tap", n_restarts=2, seed=seed)
+        plain = vmf.fit(spins, n_hidden, 1.0, n_restarts=2, seed=seed)
+        overlaps = [vmf.overlap(result.means, weights).mean() for result in (calibrated, plain)]
+        rows.append(np.array([(r.means**2).mean() for r in (calibrated, plain)]) - overlaps)
+    error, excess = np.mean(rows, axis=0)
+    # both are averages over 500 P synapses of four instances: 0.5/√2000 = 0.011 for P = 1, three of these
+    assert abs(error) < 0.035
+    assert excess > abs(error)  # measured 0.2, 0.12, 0.03 against 0.03
+
+
+def test_the_tap_climb_starts_where_the_gaussian_one_ends_or_where_it_is_told_to():
+    _, spins = planted(101, 1, 4, seed=3)
+    both = vmf.fit(spins, 1, 1.0, data_term="tap", seed=1)
+    gaussian = vmf.fit(spins, 1, 1.0, seed=1)
+    n = len(gaussian.history.bound)
+    np.testing.assert_array_equal(both.history.bound[:n], gaussian.history.bound)
+    told = vmf.fit(spins, 1, 1.0, data_term="tap", init=gaussian.means, seed=1)
+    np.testing.assert_array_equal(both.means, told.means)
+    np.testing.assert_array_equal(both.history.bound[n:], told.history.bound)
+    assert both.bound == vmf.bound(spins, both.means, 1.0, data_term="tap", tol=1e-7)

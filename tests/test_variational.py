@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
-from vmfcore import dual, data_terms, variational
+from vmfcore import data_terms, dual, variational
 
 PAIRS = [(m, e) for m in dual.MODEL_TERMS for e in dual.EXPECTATIONS]
 

@@ -83,8 +83,15 @@ def _sweep(spins, state, log_prior, states, damping):
     data_term = float(sample_entropy + energy + 0.5 * beta**2 * n_samples * overlap)
     kl = float(-site_entropy - n_visible * (average @ log_prior))
     bound = Bound(data_term - n_samples * log_z - kl, data_term, float(n_samples * log_z), kl)
-    matched = (energy / (beta * n_samples) + beta * overlap) / (moments * model_pairs).sum()
+    data_energy = energy / (beta * n_samples) + beta * overlap
+    model_energy = beta * ((moments * model_pairs).sum() + len(moments) * (np.tanh(scale) / scale - 1.0))
+    matched = beta * data_energy / model_energy  # ∂Φ/∂β = M (data_energy - model_energy)
     return _State(means, responses, moments, pair_fields, matched), bound, site_entropy
+
+
+def _rank(result):
+    """Restarts that converged first, then by log-evidence: Φ means nothing away from a fixed point."""
+    return result.converged, result.bound.total
 
 
 def infer_weights(
@@ -128,7 +135,7 @@ def infer_weights(
     tol : float > 0
         A restart ends when the root mean square of the change of λ in a sweep falls below it.
     n_restarts, init, seed, progress, callback
-        As in `fit`; restarts are chosen by the log-evidence.
+        As in `fit`; the restart of the largest log-evidence is chosen, among those that converged if any did.
 
     Returns
     -------
@@ -190,7 +197,7 @@ def infer_weights(
         return FitResult(state.means, signs(state.means), bound, history, bool(done), None, before.beta), None
 
     display = {"progress": progress, "callback": callback, "desc": "infer"}
-    result, _ = best_restart(climb, n_restarts, n_steps, seed, **display)
+    result, _ = best_restart(climb, _rank, n_restarts, n_steps, seed, **display)
     if not result.converged:
         warn_unconverged(result.history.distance[-1], tol, n_steps, ADVICE, stacklevel=3)
     return result

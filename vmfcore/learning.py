@@ -183,7 +183,7 @@ def fit(
 
     total = len(stages) * n_steps
     display = {"progress": progress, "callback": callback, "desc": "fit"}
-    result, model = best_restart(climb, n_restarts, total, seed, **display)
+    result, model = best_restart(climb, lambda run: run.bound.total, n_restarts, total, seed, **display)
     if not model.converged:
         warn_unconverged(model.residual, tol, max_iter, NETWORK_ADVICE, stacklevel=3)
     return result

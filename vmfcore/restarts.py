@@ -82,8 +82,8 @@ def starting_means(init, spins, n_hidden, rng, wide=False):
     return rng.uniform(-1, 1, size) if wide else np.tanh(rng.uniform(-0.1, 0.1, size))
 
 
-def best_restart(climb, n_restarts, n_steps, seed, *, progress, callback, desc):
-    """Run ``climb(rng, report) -> (FitResult, extra)`` from every start and return the one of the largest bound.
+def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, desc):
+    """Run ``climb(rng, report) -> (FitResult, extra)`` from every start; return the one whose result ranks highest.
 
     ``report(means, bound)`` counts the steps, moves the progress bar and calls the user's callback.
     """
@@ -104,7 +104,7 @@ def best_restart(climb, n_restarts, n_steps, seed, *, progress, callback, desc):
             run = climb(np.random.default_rng(child), report)
             finals.append(run[0].bound.total)
             bar.total = bar.n + (n_restarts - 1 - index) * n_steps  # a restart that settles early is not a failure
-            best = run if best is None or finals[-1] > best[0].bound.total else best
+            best = run if best is None or rank(run[0]) > rank(best[0]) else best
     result, extra = best
     return result._replace(restart_bounds=np.array(finals)), extra
 

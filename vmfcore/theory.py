@@ -166,7 +166,7 @@ def free_entropy(alpha, beta):
 def evidence_ceiling(alpha, beta):
     r"""Log-evidence per synapse above that of uniform spins, (ln P(data) + M N ln 2)/(N P) → φ - ln 2.
 
-    Parameters, errors and source as `free_entropy`.  No bound on the log-likelihood of planted data exceeds it for
+    alpha, beta, errors and source as in `free_entropy`.  No bound on the log-likelihood of planted data exceeds it for
     N → ∞, P = 1 or independent hidden units.
 
     Returns
@@ -180,15 +180,15 @@ def evidence_ceiling(alpha, beta):
 def bayes_optimal_entropy(alpha, beta):
     r"""Entropy per synapse of the posterior, φ - α [E ln cosh(β² + β z) - β²/2]: what the data leave undecided.
 
-    Parameters, errors and source as `free_entropy`.
+    alpha, beta, errors and source as in `free_entropy`.
 
     Returns
     -------
     array of alpha's shape
         Nats, from ln 2 (nothing known) to 0, to 1e-10 (1 + α).
     """
-    likelihood = _average(log2cosh, beta**2) - np.log(2) - 0.5 * beta**2
-    return free_entropy(alpha, beta) - np.asarray(alpha) * likelihood
+    total = free_entropy(alpha, beta)
+    return total - np.asarray(alpha) * (_average(log2cosh, beta**2) - np.log(2) - 0.5 * beta**2)
 
 
 def principal_component_overlap(alpha, beta):

@@ -126,6 +126,23 @@ def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(
 SMALL = {
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
     "02_overlap_vs_density": {"n_visible": 31, "n_seeds": 2, "n_restarts": 1, "beta": 1.2, "init": "random"},
+    "04_bounds_and_dual_networks": {
+        "n_problems": 6,
+        "n_trained": 2,
+        "n_visible": 31,
+        "n_seeds": 1,
+        "n_middle": 8,
+        "n_jobs": 1,
+        "beta": 1.2,
+    },
+    "05_learning_rules": {
+        "n_visible": 61,
+        "start_hidden": 2,
+        "n_seeds": 2,
+        "n_starts": 2,
+        "n_steps": 20,
+        "n_jobs": 1,
+    },
     "03_mnist_features": {"n_hidden": 16, "n_samples": 100, "n_steps": 60, "n_sweeps": 10, "step_size": 0.003},
 }
 

@@ -163,7 +163,7 @@ def quenched(means, beta, *, expectation="cavity", n_points=64, warm_start=COLD,
 
     Notes
     -----
-    For N → ∞ it lies below <ln Z>_Q by an amount of order 1 (0.16 nats a sample at β = 1, |λ| = 0.5, two units), so that
+    For N → ∞ it lies below <ln Z>_Q by an amount of order 1 (0.16 nats a sample at β = 1, |λ| = 0.5, P = 2), so that
     the objective built on it is *not* a bound.  For small N and nearly decided synapses it may lie above, too: by 0.115
     for two equal columns at N = 8, |λ| = 0.9, β = 2.
 

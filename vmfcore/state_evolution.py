@@ -13,13 +13,13 @@ from scipy.special import expit, ndtr
 from vmfcore import checks
 from vmfcore.cavity import warn_unconverged
 from vmfcore.spins import half_line_grid, log2cosh
-from vmfcore.theory import PRIORS, check_densities
+from vmfcore.theory import PRIORS, check_densities, critical_density
 from vmfcore.variational import MAX_BETA
 
 MAX_SHARPNESS = 40.0  # of the grid: wider Gaussians see every spin decided
-MAX_ITER = 5000
+MAX_ITER = 20000
+EXTRAPOLATED = [50 * 2**k for k in range(9)]
 TOL = 1e-10
-AWAKE = 1e-6  # overlaps below it are zero: the iteration stops before it has lost them
 
 
 class _Pair(NamedTuple):
@@ -99,8 +99,10 @@ def _step(x, alpha, beta, correlation, prior_field):
 def _fixed_point(alpha, beta, correlation, prior):
     """Iterate from the teacher itself: the four numbers of a CorrelatedOverlap, and the last change.
 
-    Every fiftieth change is extrapolated as a geometric series: slow approaches, near a transition, end soon.
+    Some changes are extrapolated as geometric series, fewer and fewer: slow approaches, near a transition, end sooner.
     """
+    if alpha <= critical_density(beta, correlation=correlation, prior=prior):
+        return (0.0, 0.0, 0.0, 0.0), 0.0
     prior_field = np.arctanh(correlation) if prior == "matched" else 0.0
     x = np.array([1.0 + correlation, 1.0 - correlation, 1.0 + correlation, 1.0 - correlation, correlation, 0.0])
     change = np.zeros(6)
@@ -112,12 +114,10 @@ def _fixed_point(alpha, beta, correlation, prior):
         if residual < TOL:
             break
         ratio = (change @ last) / max(last @ last, 1e-300)
-        if n % 50 == 49 and 0 < ratio < 1:
+        if n in EXTRAPOLATED and 0 < ratio < 1:
             x = x + change * min(ratio / (1 - ratio), 1e4)
             x[:4] = np.clip(x[:4], 0.0, 2.0)
     teacher, square = x[:2], x[2:4]
-    if teacher.max() < AWAKE:
-        return (0.0, 0.0, 0.0, 0.0), residual
     sign = _sign_overlap(*fields, correlation)
     return (0.5 * teacher.sum(), sign, 0.5 * (teacher[0] - teacher[1]), 0.5 * square.sum()), residual
 

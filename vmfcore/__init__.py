@@ -26,7 +26,7 @@ from vmfcore.theory import (
 )
 from vmfcore.variational import Bound, bound, bound_gradient
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Bound",

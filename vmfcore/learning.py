@@ -115,8 +115,8 @@ def fit(
         then follows the overlap, where the Gaussian one is overconfident.  Its total is flat or falls around λ = 0,
         so that from a random or principal-component start the Gaussian bound is climbed first (the history shows
         both climbs; the callback counts on), which costs about twice the steps, more near the threshold.  It is
-        exact for N → ∞ and independent hidden units; for correlated ones see `infer_weights`.  Near the threshold prefer
-        init="pca": random starts inherit the local optima of the Gaussian bound.
+        exact for N → ∞ and independent hidden units; for correlated ones see `infer_weights`.  Near the threshold
+        prefer init="pca": random starts inherit the local optima of the Gaussian bound.
     n_steps : int >= 1
         Largest number of steps a climb.
     step_size : float > 0 or None

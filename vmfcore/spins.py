@@ -49,6 +49,12 @@ def half_line_grid(sharpness, error=1e-10):
     return nodes, weights / (2 * weights.sum())
 
 
+def line_grid(sharpness, error=1e-10):
+    """The nodes and weights of `half_line_grid` on both halves of the line, for functions without symmetry."""
+    nodes, weights = half_line_grid(sharpness, error)
+    return np.concatenate([-nodes, nodes]), np.concatenate([weights, weights])
+
+
 @numba.njit(cache=True, parallel=True, error_model="numpy")
 def _gaussian_averages(fields, widths, nodes, weights, value, mean, slope):
     """Averages over z of ln 2cosh, tanh and sech² at fields[m, a] + widths[m] z, two nodes +-z_k at a time.

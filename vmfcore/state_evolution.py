@@ -12,7 +12,7 @@ from scipy.special import expit, ndtr
 
 from vmfcore import checks
 from vmfcore.cavity import warn_unconverged
-from vmfcore.spins import half_line_grid, log2cosh
+from vmfcore.spins import line_grid, log2cosh
 from vmfcore.theory import PRIORS, check_densities, critical_density
 from vmfcore.variational import MAX_BETA
 
@@ -40,8 +40,8 @@ class CorrelatedOverlap(NamedTuple):
 
 
 def _grid(width):
-    nodes, weights = half_line_grid(min(2.0 * width, MAX_SHARPNESS))
-    return np.concatenate([-nodes[::-1], nodes]), np.concatenate([weights[::-1], weights])
+    """Nodes and weights for functions of twice a spin's field of the given width."""
+    return line_grid(min(2.0 * width, MAX_SHARPNESS))
 
 
 def _averages(gain, variance, coupling, correlation):

@@ -5,7 +5,7 @@ from scipy.optimize import brentq
 from scipy.special import erf
 
 from vmfcore import checks
-from vmfcore.spins import half_line_grid, log2cosh
+from vmfcore.spins import line_grid, log2cosh
 
 PRIORS = ("uniform", "matched")
 
@@ -53,9 +53,8 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
 def _average(f, information):
     """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
     kappa = np.asarray(information, dtype=np.float64)
-    nodes, weights = half_line_grid(float(np.sqrt(kappa.max())), error=1e-13)
-    z = np.concatenate([-nodes, nodes])
-    return f(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ np.concatenate([weights, weights])
+    z, weights = line_grid(float(np.sqrt(kappa.max())), error=1e-13)
+    return f(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ weights
 
 
 def mean_overlap(information):

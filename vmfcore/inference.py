@@ -43,6 +43,11 @@ def _pair_energies(matrix, states):
     return 0.5 * np.einsum("sp,pq,sq->s", states, matrix - np.diag(np.diag(matrix)), states)
 
 
+def _second_moments(p, states):
+    """<s sᵀ> of states s with probabilities p."""
+    return (states.T * p) @ states
+
+
 def _joint(fields, log_weights, states):
     """Distributions ∝ exp(field·s + log weight) of (K, P) fields: means, average over K, summed entropy."""
     p = fields @ states.T + log_weights
@@ -57,7 +62,7 @@ def _model(moments, beta, n_visible, states):
     log_sum = np.logaddexp.reduce(exponents)
     n_hidden = len(moments)
     log_z = n_visible * (n_hidden * log2cosh(beta / np.sqrt(n_visible)) - (n_hidden - 1) * np.log(2.0)) + log_sum
-    return log_z, (states.T * np.exp(exponents - log_sum)) @ states
+    return log_z, _second_moments(np.exp(exponents - log_sum), states)
 
 
 def _sweep(spins, state, log_prior, states, damping):
@@ -69,14 +74,14 @@ def _sweep(spins, state, log_prior, states, damping):
     variances = moments - means.T @ means / n_visible
     fields = scale * (spins @ means) - beta**2 * responses @ variances
     responses, average, sample_entropy = _joint(fields, beta**2 * _pair_energies(variances, states), states)
-    slack = (states.T * average) @ states - responses.T @ responses / n_samples
+    slack = _second_moments(average, states) - responses.T @ responses / n_samples
 
     target = alpha * beta**2 * (slack - _model(moments, beta, n_visible, states)[1])
     pair_fields = damping * pair_fields + (1.0 - damping) * target
     drive = scale * (spins.T @ responses)
     site_weights = log_prior + _pair_energies(pair_fields, states)
     means, average, site_entropy = _joint(drive - alpha * beta**2 * means @ slack, site_weights, states)
-    moments = (states.T * average) @ states
+    moments = _second_moments(average, states)
 
     log_z, model_pairs = _model(moments, beta, n_visible, states)
     energy, overlap = (means * drive).sum(), ((moments - means.T @ means / n_visible) * slack).sum()
@@ -175,7 +180,7 @@ def infer_weights(
     checks.flag(learn_beta=learn_beta)
 
     spins, states = spins.astype(np.float64), hidden_states(n_hidden)
-    prior_moments = (states.T * np.exp(log_prior)) @ states
+    prior_moments = _second_moments(np.exp(log_prior), states)
 
     def climb(rng, report):
         means, rows, zeros = starting_means(init, spins, n_hidden, rng), [], np.zeros((n_hidden, n_hidden))

@@ -1,21 +1,24 @@
 """Variational mean-field learning of restricted Boltzmann machines with ±1 synapses.
 
-The way through: `spins` → `variational` ⇄ (`data_terms`, `dual` → `cavity`) → `learning` or `inference` →
+The way through: `packing` → `variational` ⇄ (`data_terms`, `dual` → `cavity`, `tap`) → `learning` or `inference` →
 FitResult → `observables`; `exact`, `enumeration`, `theory` and `state_evolution` stand beside it.  A file imports only
 what comes before it on that way.
 """
 
 from vmfcore import checks
-from vmfcore.cavity import CavityState, ConvergenceWarning, run_cavity
+from vmfcore.cavity import run_cavity
 from vmfcore.datasets import load_digits
 from vmfcore.enumeration import exact_posterior, mean_log_partition
 from vmfcore.exact import log_partition
 from vmfcore.inference import infer_weights
 from vmfcore.learning import fit
+from vmfcore.networks import CavityState, ConvergenceWarning
 from vmfcore.observables import match_hidden_units, overlap, overlap_matrix, synaptic_entropy
+from vmfcore.packing import PackedSpins, pack_spins
 from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
 from vmfcore.restarts import FitResult
 from vmfcore.state_evolution import correlated_overlap
+from vmfcore.tap import run_tap
 from vmfcore.theory import (
     bayes_optimal_entropy,
     bayes_optimal_overlap,
@@ -33,6 +36,7 @@ __all__ = [
     "CavityState",
     "ConvergenceWarning",
     "FitResult",
+    "PackedSpins",
     "bayes_optimal_entropy",
     "bayes_optimal_overlap",
     "bound",
@@ -52,9 +56,11 @@ __all__ = [
     "mean_log_partition",
     "overlap",
     "overlap_matrix",
+    "pack_spins",
     "planted_weights",
     "principal_component_overlap",
     "run_cavity",
+    "run_tap",
     "sample_spins",
     "synaptic_entropy",
     "visible_from_hidden",

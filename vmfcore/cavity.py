@@ -13,35 +13,16 @@ stationary points of the Bethe free energy, whose derivatives are therefore exac
 """
 
 import math
-import warnings
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
+from vmfcore.threads import numba_threads
 
-MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
-MAX_DAMPING = 0.95
-CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
-
-
-class ConvergenceWarning(RuntimeWarning):
-    """An iteration stopped before its residual fell below the tolerance."""
-
-
-class CavityState(NamedTuple):
-    """Averages of a dual network; a leading axis K (also of the numbers) where the hidden fields have one."""
-
-    visible_means: np.ndarray  # (N,), magnetizations m_i
-    hidden_means: np.ndarray  # (P,), magnetizations r_mu
-    correlations: np.ndarray  # (N, P), <sigma_i h_mu>
-    log_partition: np.ndarray  # Bethe value of ln Z, nats
-    n_iter: np.ndarray  # sweeps done
-    residual: np.ndarray  # largest change of a magnetization in the last sweep, undamped
-    converged: np.ndarray  # residual <= tol
-    messages: np.ndarray  # (P, N) odds ratios, to start the next run from
+LANES = 8  # factors that a loop keeps apart, so that it runs in parallel
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -74,14 +55,37 @@ def _pull(coupling_odds, odds, cavity_odds, out):
 
 @numba.njit(cache=True, error_model="numpy")
 def _log_product(x, chunk):
-    """½ ln Π_i x_i, one logarithm for every ``chunk`` factors."""
-    total = 0.0
-    for start in range(0, x.size, chunk):
+    """½ ln Π_i x_i, one logarithm for every ``chunk`` factors, of which LANES are multiplied side by side."""
+    whole, total, steps = x.size - x.size % LANES, 0.0, LANES * max(1, chunk // LANES)
+    lanes = np.empty(LANES)
+    for first in range(0, whole, steps):
+        lanes[:] = 1.0
+        for start in range(first, min(first + steps, whole), LANES):
+            part = x[start : start + LANES]
+            for k in range(LANES):
+                lanes[k] *= part[k]
         product = 1.0
-        for i in range(start, min(start + chunk, x.size)):
-            product *= x[i]
+        for k in range(LANES):
+            product *= lanes[k]
+            if chunk < LANES:
+                total += math.log(product)
+                product = 1.0
         total += math.log(product)
+    for i in range(whole, x.size):
+        total += math.log(x[i])
     return 0.5 * total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _update(coupling_odds, hidden_odds, pull, damping, messages, visible_odds):
+    """New messages of one hidden unit to all visible ones, and what these add up to."""
+    low, high = math.exp(-2.0 * MAX_FIELD), math.exp(2.0 * MAX_FIELD)
+    for i in range(messages.size):
+        e, old = coupling_odds[i], messages[i]
+        new = (hidden_odds * e + pull[i]) / (hidden_odds + pull[i] * e)
+        new = (1.0 - damping) * new + damping * old
+        visible_odds[i] = min(max(visible_odds[i] * (new / old), low), high)
+        messages[i] = new
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -95,17 +99,10 @@ def _sweep(coupling_odds, a, b, chunk, damping, messages, means, work):
     _log_products(messages, a, chunk, visible_odds)
     for i in range(n_visible):
         visible_odds[i] = _odds(visible_odds[i])
-    low, high = math.exp(-2.0 * MAX_FIELD), math.exp(2.0 * MAX_FIELD)
     for mu in range(n_hidden):
         _pull(coupling_odds[mu], visible_odds, messages[mu], pull)
         hidden_odds = _odds(b[mu] + _log_product(pull, chunk))
-        for i in range(n_visible):
-            e, old = coupling_odds[mu, i], messages[mu, i]
-            new = (hidden_odds * e + pull[i]) / (hidden_odds + pull[i] * e)
-            new = (1.0 - damping) * new + damping * old
-            odds = visible_odds[i] * (new / old)
-            visible_odds[i] = low if odds < low else (high if odds > high else odds)
-            messages[mu, i] = new
+        _update(coupling_odds[mu], hidden_odds, pull, damping, messages[mu], visible_odds)
         r = (hidden_odds - 1.0) / (hidden_odds + 1.0)
         change = max(change, abs(r - means[n_visible + mu]))
         means[n_visible + mu] = r
@@ -145,57 +142,51 @@ def _bethe(coupling_odds, a, b, chunk, messages, work, correlations):
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
 def _run(coupling_odds, a, fields, chunk, control, messages, means, correlations):
-    """Iterate K networks to convergence, each on its own; returns (K, 3): Bethe ln Z, sweeps, residual.
+    """Iterate networks to convergence, each on its own; returns (R K, 3): Bethe ln Z, sweeps, residual.
 
-    ``control`` holds damping, tolerance and the largest number of sweeps.
+    R couplings, each of which serves K networks in a row; ``control`` holds damping, tolerance and the largest number
+    of sweeps.
     """
     n_networks, _, n_visible = messages.shape
     out = np.empty((n_networks, 3))
     for k in numba.prange(n_networks):
+        odds = coupling_odds[k * len(coupling_odds) // n_networks]
         damping, residual, before, n_iter = control[0], np.inf, np.inf, 0
         work = np.empty((3, n_visible))
         while residual > control[1] and n_iter < control[2]:
-            residual = _sweep(coupling_odds, a, fields[k], chunk, damping, messages[k], means[k], work)
+            residual = _sweep(odds, a, fields[k], chunk, damping, messages[k], means[k], work)
             n_iter += 1
             if n_iter % CHECK_EVERY == 0:
                 if residual > 0.5 * before:
                     damping = min(0.5 * (1.0 + damping), MAX_DAMPING)
                 before = residual
-        out[k, 0] = _bethe(coupling_odds, a, fields[k], chunk, messages[k], work, correlations[k])
+        out[k, 0] = _bethe(odds, a, fields[k], chunk, messages[k], work, correlations[k])
         out[k, 1], out[k, 2] = n_iter, residual
     return out
 
 
-def solve_networks(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages):
-    """`run_cavity` for hidden fields (K, P), without checks and warnings; overwrites the (K, P, N) messages."""
-    n_visible = len(couplings)
+def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
+    """`run_cavity` for couplings (R, N, P) and hidden fields (R, K, P), without checks and warnings.
+
+    Overwrites the (R, K, P, N) messages; everything in the state has leading axes R, K.
+    """
+    n_replicas, n_visible, n_hidden = couplings.shape
+    lead = hidden_fields.shape[:2]
+    if messages is None:
+        messages = np.ones((*lead, n_hidden, n_visible))
+    flat = messages.reshape(-1, n_hidden, n_visible)
     chunk = max(1, int(700 / (3 * np.abs(couplings).max() + 1)))
-    means = np.zeros((len(hidden_fields), sum(couplings.shape)))
-    correlations = np.empty_like(messages)
+    means, correlations = np.zeros((len(flat), n_visible + n_hidden)), np.empty_like(flat)
+    coupling_odds = np.exp(2.0 * np.ascontiguousarray(np.swapaxes(couplings, 1, 2), dtype=np.float64))
+    fields = np.ascontiguousarray(hidden_fields.reshape(len(flat), n_hidden), dtype=np.float64)
     control = np.array([damping, tol, max_iter])
-    coupling_odds = np.ascontiguousarray(np.exp(2 * couplings.T))
-    out = _run(coupling_odds, visible_fields, hidden_fields, chunk, control, messages, means, correlations)
-    return CavityState(
-        means[:, :n_visible],
-        means[:, n_visible:],
-        correlations.transpose(0, 2, 1),
-        out[:, 0],
-        out[:, 1].astype(np.int64),
-        out[:, 2],
-        out[:, 2] <= tol,
-        messages,
-    )
-
-
-NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
-
-
-def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
-    """The one warning about an iteration that has not converged."""
-    text = (
-        f"message passing did not converge: residual {residual:.1e} > tol {tol:.1e} after {n_sweeps} sweeps; {advice}"
-    )
-    warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+    with numba_threads(len(flat)):
+        out = _run(coupling_odds, visible_fields, fields, chunk, control, flat, means, correlations)
+    log_z, n_iter, residual = out.T.reshape(3, *lead)
+    means = means.reshape(*lead, -1)
+    correlations = np.swapaxes(correlations.reshape(messages.shape), -1, -2)
+    averages = means[..., :n_visible], means[..., n_visible:], correlations
+    return CavityState(*averages, log_z, n_iter.astype(np.int64), residual, residual <= tol, messages)
 
 
 def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9, max_iter=1000, messages=None):
@@ -245,26 +236,12 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
     Huang, arXiv:1911.07662, eq. (7)-(8), there with tanh J ≈ J in the sum over j; Mézard & Montanari, *Information,
     Physics, and Computation* (Oxford, 2009), chapter 14, for the Bethe free energy.
     """
-    couplings = checks.array((None, None), couplings=couplings)
-    n_visible, n_hidden = couplings.shape
-    if np.abs(couplings).max() > MAX_COUPLING:
-        raise ValueError(
-            f"couplings must be in [-{MAX_COUPLING:g}, {MAX_COUPLING:g}], got {np.abs(couplings).max():g} in size"
-        )
-    a = checks.array((n_visible,), visible_fields=visible_fields)
-    single = np.ndim(hidden_fields) == 1
-    b = checks.array((None, n_hidden), hidden_fields=np.atleast_2d(hidden_fields))
-    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
-    checks.real(0, np.inf, tol=tol)
-    checks.integer(1, max_iter=max_iter)
-    if messages is None:
-        messages = np.ones((len(b), n_hidden, n_visible))
-    else:
-        shape = (n_hidden, n_visible) if single else (len(b), n_hidden, n_visible)
-        messages = checks.array(shape, messages=messages).reshape(len(b), n_hidden, n_visible).copy()
+    couplings, a, b, single = check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter)
+    _, n_visible, n_hidden = couplings.shape
+    n_networks = b.shape[1]
+    if messages is not None:
+        shape = (n_hidden, n_visible) if single else (n_networks, n_hidden, n_visible)
+        messages = checks.array(shape, messages=messages).reshape(1, n_networks, n_hidden, n_visible).copy()
         if messages.min() <= 0:
             raise ValueError(f"messages must be positive odds ratios, got {messages.min()!r}")
-    state = solve_networks(couplings, a, b, damping, tol, max_iter, messages)
-    if not state.converged.all():
-        warn_unconverged(state.residual.max(), tol, max_iter, NETWORK_ADVICE, stacklevel=3)
-    return CavityState(*(x[0] for x in state)) if single else state
+    return finished(solve_cavity(couplings, a, b, damping, tol, max_iter, messages), single, tol, max_iter)

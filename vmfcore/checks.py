@@ -53,6 +53,18 @@ def option(allowed, **named):
             raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
+def precision(**named):
+    """numpy.float64 or numpy.float32, or their names, as a numpy dtype."""
+    for name, value in named.items():
+        try:
+            dtype = np.dtype(value)
+        except TypeError as error:
+            raise TypeError(f"{name} must be numpy.float64 or numpy.float32, got {value!r}") from error
+        if value is None or dtype not in (np.float64, np.float32):
+            raise ValueError(f"{name} must be numpy.float64 or numpy.float32, got {value!r}")
+    return dtype
+
+
 def power_of_two(**named):
     """Integers 1, 2, 4, ..."""
     for name, value in named.items():

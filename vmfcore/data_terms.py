@@ -1,44 +1,134 @@
 r"""The data term Σ_aμ <ln 2cosh β X_μ^a>_Q, X_μ^a = Σ_i ξ_iμ σ_i^a/√N: Gaussian, exact, and with the reaction term.
 
-Each function takes spins (M, N) of ±1, means (N, P) in [-1, 1] and beta, and returns the value in nats and its
-derivatives (N, P) with respect to the means.
+Each function takes packed data of M spins σ^a, means (N, P) in [-1, 1] or (R, N, P) of R replicas, and beta; it returns
+the value in nats, of each replica, and its derivatives with respect to the means, in their shape and precision.
 """
 
 import numba
 import numpy as np
 
-from vmfcore.spins import gaussian_averages, log2cosh
+from vmfcore.averages import LANES, gaussian_grid, gaussian_row, numbers, reaction_row
+from vmfcore.spins import log2cosh
+from vmfcore.threads import numba_threads
 
 DATA_TERMS = ("gaussian", "exact", "tap")
+BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
+WIDE = 32
+MAX_JOBS = 32  # sums over samples that are added at the end: their number must not depend on that of the threads
+BYTES = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1.0  # the eight spins of a byte
 
 
-def gaussian(spins, means, beta):
+@numba.njit(cache=True, error_model="numpy")
+def _unpack(bits, table, out):
+    """Spins ±1 of some samples; what fills the last byte is there, too."""
+    for a in range(bits.shape[0]):
+        for j in range(bits.shape[1]):
+            byte = table[bits[a, j]]
+            for k in range(8):
+                out[a, 8 * j + k] = byte[k]
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gradients):
+    """Two sums over samples a for every column c, and Σ_a σ^a f(columns·σ^a): a block after the other, in jobs.
+
+    ``settings`` is (C, K): pairs of `gaussian_row`, or with K = 1 and no weights variances of `reaction_row`;
+    ``sizes`` the samples of a block and the two reaches; ``sums`` is (C, jobs, 2), ``gradients`` (jobs, C, N').
+    """
+    table, n_jobs = settings[1], gradients.shape[0]
+    for job in numba.prange(n_jobs):
+        first, last = job * len(bits) // n_jobs, (job + 1) * len(bits) // n_jobs
+        lanes, index = np.empty(LANES), np.empty(sizes[0], np.int32)
+        work = np.empty((5, sizes[0]), columns.dtype)
+        for start in range(first, last, sizes[0]):
+            block = bits[start : min(start + sizes[0], last)]
+            spins = np.empty((len(block), columns.shape[1]), columns.dtype)
+            _unpack(block, table, spins)
+            fields = np.dot(columns, spins.T)
+            for c in range(len(columns)):
+                if weights.size:
+                    reach = sizes[1], sizes[2]
+                    value, slope = gaussian_row(fields[c], settings[0][c], weights, reach, numbers, work, index, lanes)
+                else:
+                    value, slope = reaction_row(fields[c], settings[0][c, 0], numbers, work, index, lanes)
+                sums[c, job, 0] += value
+                sums[c, job, 1] += slope
+            if start == first:
+                np.dot(fields, spins, gradients[job])
+            else:
+                gradients[job] += np.dot(fields, spins)
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _add_jobs(gradients, columns, slopes, scale, out):
+    """out = scale [Σ_jobs gradients - slopes columns]."""
+    for c in numba.prange(out.shape[0]):
+        row = out[c]
+        for i in range(row.size):
+            row[i] = -slopes[c] * columns[c, i]
+        for job in range(gradients.shape[0]):
+            part = gradients[job, c]
+            for i in range(row.size):
+                row[i] += part[i]
+        for i in range(row.size):
+            row[i] *= scale
+
+
+def _averages(data, means, beta, reaction):
+    """Value, gradient of a data term whose averages are functions of the fields and of each column's width Ξ."""
+    n_visible, dtype, n_samples = data.n_visible, means.dtype, len(data.bits)
+    scale, n_columns = dtype.type(beta / np.sqrt(n_visible)), means.size // n_visible
+    columns = np.zeros((n_columns, 8 * data.bits.shape[1]), dtype)
+    np.multiply(scale, np.swapaxes(means, -1, -2).reshape(n_columns, n_visible), out=columns[:, :n_visible])
+    variances = beta**2 - np.einsum("cn,cn->c", columns, columns).astype(np.float64)
+    variances = np.maximum(variances, 0.0)  # rounding
+    if reaction:
+        settings, weights, reach = variances[:, None].astype(dtype), np.empty(0, dtype), (0, 0)
+    else:
+        settings, weights, reach = gaussian_grid(np.sqrt(variances), dtype)
+    block = WIDE_BLOCK if n_columns >= WIDE else BLOCK
+    rows = min(512, max(1, block // columns.shape[1]))
+    n_jobs = min(MAX_JOBS, max(-(-n_samples // rows), min(4, -(-n_samples // 256))))
+    sums, gradients = np.zeros((n_columns, n_jobs, 2)), np.empty((n_jobs, *columns.shape), dtype)
+    with numba_threads(n_jobs):
+        _sum_over_samples(
+            data.bits, columns, (settings, BYTES.astype(dtype)), weights, (rows, *reach), numbers(dtype)[0], sums, gradients
+        )
+        values, slopes = sums.sum(axis=1).T
+        gradient = np.empty((n_columns, n_visible), dtype)
+        _add_jobs(gradients, columns, slopes.astype(dtype), scale, gradient)
+    shape = means.shape[:-2] + (-1,)
+    return values.reshape(shape).sum(axis=-1), np.swapaxes(gradient.reshape(*shape, n_visible), -1, -2)
+
+
+def gaussian(data, means, beta):
     r"""X Gaussian, of mean Σ_i λ_i σ_i/√N and variance Ξ² = Σ_i (1 - λ_i²)/N: the central limit theorem.
 
     Parameters
     ----------
-    spins : (M, N) float64 array, ±1
-    means : (N, P) float64 array in [-1, 1]
+    data : PackedSpins
+        (M, N).
+    means : (..., N, P) float64 or float32 array in [-1, 1]
     beta : float
 
     Returns
     -------
-    value : float
-        Nats.
-    gradient : (N, P) float64
+    value : (...) float64
+        Nats; a term to 1e-9, or 1e-5 from float32.
+    gradient : (..., N, P), dtype of the means
+        To 1e-9 or 1e-5 of what a sample can add, β/√N.
 
     Notes
     -----
-    O(M N P): two matrix products.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term elsewhere.
+    O(M N P): two matrix products, of blocks of data that stay in cache, and between them 18 nodes a field for βΞ <= 1
+    (8 from float32), in proportion to βΞ above.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term
+    elsewhere.  The bits of the result do not depend on the number of threads.
 
     References
     ----------
     Huang, arXiv:1911.07662, eq. (4).
     """
-    scale = beta / np.sqrt(len(means))
-    width = beta * np.sqrt(np.mean(1.0 - means**2, axis=0))
-    value, mean, slope = gaussian_averages(np.ascontiguousarray(scale * (spins @ means).T), width)
-    return value, scale * (mean @ spins).T - scale**2 * means * slope.sum(axis=1)
+    return _averages(data, means, beta, False)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -49,7 +139,7 @@ def _flip(values, p, out):
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
-def _exact(spins, means, table, slopes):
+def _poisson_binomial(spins, means, table, slopes):
     """Average of table[number of ξ_i σ_i = 1] for each sample and hidden unit; slopes[a] gets its derivatives."""
     n_samples, n_visible = spins.shape
     n_hidden = means.shape[1]
@@ -75,12 +165,12 @@ def _exact(spins, means, table, slopes):
     return values
 
 
-def exact(spins, means, beta):
+def exact(data, means, beta):
     r"""The average over Q itself: X takes N + 1 values, whose probabilities follow one spin after the other.
 
     Parameters
     ----------
-    spins, means, beta
+    data, means, beta
         As in `gaussian`.
 
     Returns
@@ -97,35 +187,23 @@ def exact(spins, means, beta):
     The Poisson binomial distribution by its recursion, R. E. Barlow, K. D. Heidtmann, IEEE Trans. Reliability 33, 322
     (1984); the gradient is its transpose.
     """
-    n_visible = len(means)
+    n_visible = data.n_visible
     table = log2cosh(beta * (2.0 * np.arange(n_visible + 1) - n_visible) / np.sqrt(n_visible))
-    gradient, value = np.zeros(means.shape), 0.0
     block = max(1, 2**21 // means.size)
-    for start in range(0, len(spins), block):
-        part = spins[start : start + block]
-        slopes = np.empty((len(part), *means.shape))
-        value += _exact(part, means, table, slopes).sum()
-        gradient += slopes.sum(axis=0)
-    return value, gradient
+    values, gradients = [], []
+    for replica in means.reshape(-1, *means.shape[-2:]).astype(np.float64):
+        gradient, value = np.zeros(replica.shape), 0.0
+        for start in range(0, len(data.bits), block):
+            part = data.take(slice(start, start + block)).dense(np.float64)
+            slopes = np.empty((len(part), *replica.shape))
+            value += _poisson_binomial(part, replica, table, slopes).sum()
+            gradient += slopes.sum(axis=0)
+        values.append(value)
+        gradients.append(gradient)
+    return np.reshape(values, means.shape[:-2]), np.reshape(gradients, means.shape).astype(means.dtype, copy=False)
 
 
-def cavity_fields(fields, variances):
-    r"""y with y + Ξ² tanh y = G for every field G and variance Ξ² >= 0: local fields less what the spin itself caused.
-
-    Newton's method from below the root, where the equation is concave: it rises monotonically to it.
-    """
-    size = np.abs(fields)
-    y = np.maximum(size / (1.0 + variances), size - variances)
-    for _ in range(100):
-        tanh = np.tanh(y)
-        step = (size - y - variances * tanh) / (1.0 + variances * (1.0 - tanh**2))
-        y += step
-        if np.abs(step).max() < 1e-13 * (1.0 + y.max()):
-            break
-    return np.copysign(y, fields)
-
-
-def tap(spins, means, beta):
+def tap(data, means, beta):
     r"""With the reaction of each sample on the synapses that it informs; on planted data mean λ² is then the overlap.
 
     .. math::
@@ -134,7 +212,7 @@ def tap(spins, means, beta):
 
     Parameters
     ----------
-    spins, means, beta
+    data, means, beta
         As in `gaussian`.
 
     Returns
@@ -143,7 +221,7 @@ def tap(spins, means, beta):
 
     Notes
     -----
-    The price of `gaussian`.  Data term, model term and KL then add up to the free entropy of Thouless, Anderson and
+    About the price of `gaussian`.  Data term, model term and KL then add up to the free entropy of Thouless, Anderson and
     Palmer: an estimate of the log-evidence, exact for N → ∞ at its stationary points on planted data with independent
     hidden units, and *not* a bound.  At λ = 0 it is stationary and curves upwards in no direction, whatever α is, so
     that a climb must not start there.
@@ -153,10 +231,4 @@ def tap(spins, means, beta):
     Derived here as the second-order Plefka expansion in the couplings of synapses and hidden units; with time indices
     it is the algorithm of Huang & Toyoizumi, arXiv:1608.03714.
     """
-    scale = beta / np.sqrt(len(means))
-    variance = beta**2 * np.mean(1.0 - means**2, axis=0)
-    fields = scale * (spins @ means)
-    y = cavity_fields(fields, variance)
-    r = np.tanh(y)
-    value = (log2cosh(y) - y * r + fields * r + 0.5 * variance * (1.0 - r**2)).sum()
-    return value, scale * (spins.T @ r) - scale**2 * means * (1.0 - r**2).sum(axis=0)
+    return _averages(data, means, beta, True)

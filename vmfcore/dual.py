@@ -8,14 +8,15 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
-from vmfcore.cavity import solve_networks
-from vmfcore.exact import ExactState, run_exact
+from vmfcore.cavity import solve_cavity
+from vmfcore.exact import run_exact
 from vmfcore.spins import gauss_hermite, log2cosh
+from vmfcore.synapses import annealed_gradient, dual_couplings
+from vmfcore.tap import correlations, solve_tap
 
 MODEL_TERMS = ("annealed", "quenched")
-EXPECTATIONS = ("cavity", "exact")
+EXPECTATIONS = ("cavity", "tap", "exact")
 PINNED = 30.0  # a field that leaves a spin 1e-26 of freedom
 SMALL_WIDTH = 0.03  # of Ξ: the error of the sum over z enters E z r/Ξ divided by Ξ
 
@@ -23,47 +24,69 @@ SMALL_WIDTH = 0.03  # of Ξ: the error of the sum over z enters E z r/Ξ divided
 class WarmStart(NamedTuple):
     """What the next call with the same shapes may start from; its messages are overwritten there."""
 
-    messages: np.ndarray | None = None  # (K, P, N) of `run_cavity`
-    pinned: int | None = None  # hidden unit of the annealed network
+    messages: np.ndarray | tuple | None = None  # (R, K, P, N) of `solve_cavity`, or m (R, K, N), r (R, K, P) of `solve_tap`
+    pinned: np.ndarray | None = None  # (R,), hidden unit of the annealed network
 
 
 COLD = WarmStart()
 
 
 class ModelTerm(NamedTuple):
-    """<ln Z>_Q per sample, its derivatives with respect to the means, and how message passing went."""
+    """<ln Z>_Q per sample, its derivatives with respect to the means, and how message passing went.
 
-    value: float
+    The numbers have the leading axis R of the means, if they have it.
+    """
+
+    value: np.ndarray
     gradient: np.ndarray  # (N, P)
     warm_start: WarmStart
-    n_iter: int  # sweeps of the slowest network
-    residual: float
-    converged: bool
+    n_iter: np.ndarray  # sweeps of the slowest network
+    residual: np.ndarray
+    converged: np.ndarray
 
 
-def _solve(couplings, hidden_fields, expectation, messages, tol, max_iter):
-    """Exact or cavity state of K networks that share couplings and have no visible fields."""
-    visible_fields = np.zeros(len(couplings))
+class _Solved(NamedTuple):
+    """What the model terms need of K networks in each of R replicas."""
+
+    log_partition: np.ndarray  # (R, K)
+    hidden_means: np.ndarray  # (R, K, P)
+    correlations: np.ndarray  # (R, N, P), averaged over the networks
+    messages: np.ndarray | tuple | None
+    n_iter: np.ndarray  # (R, K), as the next two
+    residual: np.ndarray
+    converged: np.ndarray
+
+
+def _solve(couplings, hidden_fields, weights, expectation, messages, tol, max_iter):
+    """State of K networks of weights (K,) in each of R replicas: couplings (R, N, P), no visible fields."""
+    lead, visible_fields = hidden_fields.shape[:2], np.zeros(couplings.shape[1])
     if expectation == "exact":
-        return run_exact(couplings, visible_fields, hidden_fields)
-    messages = np.ones(hidden_fields.shape + visible_fields.shape) if messages is None else messages
-    return solve_networks(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
+        states = [run_exact(*network) for network in zip(couplings, [visible_fields] * lead[0], hidden_fields, strict=True)]
+        averaged = np.stack([np.tensordot(weights, state.correlations, axes=1) for state in states])
+        log_z, r = np.stack([state.log_partition for state in states]), np.stack([state.hidden_means for state in states])
+        return _Solved(log_z, r, averaged, None, np.zeros(lead, np.int64), np.zeros(lead), np.ones(lead, bool))
+    if expectation == "tap":
+        state = solve_tap(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
+        averaged = correlations(couplings, state.visible_means, state.hidden_means, weights)
+    else:
+        state = solve_cavity(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
+        averaged = np.einsum("k,rknp->rnp", weights, state.correlations)
+    return _Solved(state.log_partition, state.hidden_means, averaged, state.messages, *state[4:7])
 
 
-def _model_term(value, gradient, state, pinned=None):
-    """ModelTerm of a solved dual network; exact sums always converge and keep nothing."""
-    if isinstance(state, ExactState):
-        return ModelTerm(float(value), gradient, WarmStart(), 0, 0.0, True)
-    warm_start, residual = WarmStart(state.messages, pinned), float(state.residual.max())
-    return ModelTerm(float(value), gradient, warm_start, int(state.n_iter.max()), residual, bool(state.converged.all()))
+def _model_term(value, gradient, solved, means, pinned=None):
+    """ModelTerm of solved dual networks, in the shape and precision of the means."""
+    lead = means.shape[:-2]
+    numbers = (x.reshape(lead) for x in (solved.n_iter.max(1), solved.residual.max(1), solved.converged.all(1)))
+    gradient = gradient.astype(means.dtype, copy=False).reshape(means.shape)
+    return ModelTerm(np.reshape(value, lead), gradient, WarmStart(solved.messages, pinned), *numbers)
 
 
-def _most_coupled(couplings, previous):
-    """The hidden unit most strongly coupled to all; the previous one while it is half as strong, so that it stays."""
-    strength = np.abs(couplings.T @ couplings).sum(axis=0)
-    if previous is not None and strength[previous] > 0.5 * strength.max():
+def _most_coupled(couplings, norms, previous):
+    """The hidden unit most strongly coupled to all; the previous one while it is not weak, so that it stays."""
+    if previous is not None and (norms[np.arange(len(norms)), previous] > 0.5 * norms.max(axis=1)).all():
         return previous
-    return int(strength.argmax())
+    return np.abs(np.swapaxes(couplings, 1, 2) @ couplings).sum(axis=1).argmax(axis=1)
 
 
 def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, max_iter=1000):
@@ -76,9 +99,10 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
 
     Parameters
     ----------
-    means : (N, P) float64 in [-1, 1]
+    means : (N, P) or (R, N, P) array in [-1, 1], float64 or float32
+        A leading axis R of replicas is kept in the result.
     beta : float > 0
-    expectation : "cavity" or "exact"
+    expectation : "cavity", "tap" or "exact"
     warm_start : WarmStart
         Of an earlier call with the same shapes.
     tol, max_iter : float, int
@@ -102,21 +126,25 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
     ----------
     Jensen's step and the gradient are derived in this project; <ln Z>_Q is that of Huang, arXiv:1911.07662.
     """
-    n_visible, n_hidden = means.shape
+    n_visible, n_hidden = means.shape[-2:]
+    replicas, dtype = means.reshape(-1, n_visible, n_hidden), means.dtype.type
     scale = beta / np.sqrt(n_visible)
-    t, edge = np.tanh(scale), np.exp(-2 * scale)
-    plus, minus = (1 + means) + (1 - means) * edge, (1 - means) + (1 + means) * edge  # (1 +- λt)(1 + edge)
-    couplings = 0.5 * np.log(plus / minus)
-    fields, log_z, pinned = np.zeros((1, n_hidden)), 0.0, None
-    if expectation == "cavity":
-        pinned = _most_coupled(couplings, warm_start.pinned)
-        fields[0, pinned], log_z = PINNED, np.log(2.0) - PINNED
-    state = _solve(couplings, fields, expectation, warm_start.messages, tol, max_iter)
-    log_z += state.log_partition[0]
-    slack = plus * minus / (1 + edge) ** 2
-    value = means.size * (log2cosh(scale) - np.log(2.0)) + 0.5 * np.log(slack).sum() + log_z
-    gradient = t * (state.correlations[0] - means * t) / slack
-    return _model_term(value, gradient, state, pinned)
+    t = dtype(np.tanh(scale))
+    # all synapses in the order (R, P, N), in which the matrix products want them
+    columns = np.ascontiguousarray(np.swapaxes(replicas, 1, 2))
+    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scale)
+    couplings = np.swapaxes(couplings, 1, 2)
+    fields, log_z, pinned = np.zeros((len(replicas), 1, n_hidden)), 0.0, None
+    if expectation != "exact":
+        pinned = _most_coupled(couplings, norms, warm_start.pinned)
+        fields[np.arange(len(replicas)), 0, pinned], log_z = PINNED, np.log(2.0) - PINNED
+    solved = _solve(couplings, fields, np.ones(1), expectation, warm_start.messages, tol, max_iter)
+    log_z += solved.log_partition[:, 0]
+    value = n_visible * n_hidden * (log2cosh(scale) - np.log(2.0)) + 0.5 * log_slack + log_z
+    gradient = np.ascontiguousarray(np.swapaxes(solved.correlations, 1, 2), dtype)
+    annealed_gradient(columns.ravel(), t, inverse_slack.ravel(), gradient.ravel())
+    gradient = np.swapaxes(gradient, 1, 2)
+    return _model_term(value, gradient, solved, means, pinned)
 
 
 @functools.lru_cache(maxsize=32)
@@ -135,7 +163,8 @@ def hidden_field_points(n_hidden, n_points):
         products = functools.reduce(np.multiply.outer, [weights] * n_hidden).ravel()
         half = points[:, 0] > 0
         return points[half], 2 * products[half]
-    from scipy.stats import qmc  # slow to import, needed only here
+    from scipy.special import ndtri  # slow to import, needed only here
+    from scipy.stats import qmc
 
     points = ndtri(qmc.Sobol(n_hidden, scramble=True, rng=np.random.default_rng(0)).random(n_points))
     if n_points >= 2 * n_hidden:
@@ -171,14 +200,16 @@ def quenched(means, beta, *, expectation="cavity", n_points=64, warm_start=COLD,
     ----------
     Huang, arXiv:1911.07662, eq. (5)-(8).
     """
-    n_visible, n_hidden = means.shape
-    scale = beta / np.sqrt(n_visible)
+    n_visible, n_hidden = means.shape[-2:]
+    replicas, dtype = means.reshape(-1, n_visible, n_hidden), means.dtype.type
+    scale = dtype(beta / np.sqrt(n_visible))
     z, weights = hidden_field_points(n_hidden, n_points)
-    width = np.sqrt(np.mean(1.0 - means**2, axis=0))
-    state = _solve(scale * means, beta * width * z, expectation, warm_start.messages, tol, max_iter)
-    r = state.hidden_means
-    limit = beta * (weights @ (1.0 - r**2))
-    ratio = np.where(width > SMALL_WIDTH, weights @ (z * r) / np.maximum(width, SMALL_WIDTH), limit)
-    correlations = np.tensordot(weights, state.correlations, axes=1)
-    gradient = scale * (correlations - means / np.sqrt(n_visible) * ratio)
-    return _model_term(weights @ state.log_partition, gradient, state)
+    width = np.sqrt(np.mean(1.0 - replicas**2, axis=1, dtype=np.float64))
+    fields = beta * width[:, None] * z
+    solved = _solve(scale * replicas, fields, weights, expectation, warm_start.messages, tol, max_iter)
+    r = solved.hidden_means
+    limit = beta * np.einsum("k,rkp->rp", weights, 1.0 - r**2)
+    ratio = np.einsum("k,kp,rkp->rp", weights, z, r) / np.maximum(width, SMALL_WIDTH)
+    ratio = (scale / np.sqrt(n_visible) * np.where(width > SMALL_WIDTH, ratio, limit)).astype(dtype)
+    gradient = scale * solved.correlations - replicas * ratio[:, None]
+    return _model_term(solved.log_partition @ weights, gradient, solved, means)

@@ -17,8 +17,8 @@ import numpy as np
 from scipy.special import entr
 
 from vmfcore import checks
-from vmfcore.cavity import MAX_DAMPING, warn_unconverged
 from vmfcore.exact import hidden_states
+from vmfcore.networks import MAX_DAMPING, warn_unconverged
 from vmfcore.rbm import site_log_prior
 from vmfcore.restarts import FitResult, History, best_restart, check_learner, signs, starting_means
 from vmfcore.spins import log2cosh
@@ -120,7 +120,7 @@ def infer_weights(
 
     Parameters
     ----------
-    spins : (M, N) array
+    spins : (M, N) array or PackedSpins
         Data, ±1.
     n_hidden : int in [1, 10]
         P.
@@ -171,7 +171,7 @@ def infer_weights(
     any P, with ln Z(R) as one more factor, is derived in this project; without it, it is that of Lesieur, Krzakala &
     Zdeborová, arXiv:1701.00858.
     """
-    spins, init = check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback)
+    data, init = check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback)
     if n_hidden > MAX_JOINT_UNITS:
         raise ValueError(f"n_hidden must be at most {MAX_JOINT_UNITS} for sums over joint states, got {n_hidden}")
     log_prior = site_log_prior(n_hidden, prior_mean, correlation)
@@ -179,21 +179,21 @@ def infer_weights(
     checks.real(0, np.inf, tol=tol)
     checks.flag(learn_beta=learn_beta)
 
-    spins, states = spins.astype(np.float64), hidden_states(n_hidden)
+    spins, states = data.dense(np.float64), hidden_states(n_hidden)
     prior_moments = _second_moments(np.exp(log_prior), states)
 
     def climb(rng, report):
-        means, rows, zeros = starting_means(init, spins, n_hidden, rng), [], np.zeros((n_hidden, n_hidden))
+        means, rows, zeros = starting_means(init, data, n_hidden, rng), [], np.zeros((n_hidden, n_hidden))
         moments = prior_moments - prior_mean**2 + means.T @ means / len(means)  # V starts as the prior's
         np.fill_diagonal(moments, 1.0)
         state = _State(means, np.zeros((len(spins), n_hidden)), moments, zeros, float(beta))
-        for _ in range(n_steps):
+        for step in range(n_steps):
             before = state
             state, bound, entropy = _sweep(spins, before, log_prior, states, damping)
             change = state.means - before.means
             distance = np.sqrt(np.mean(change**2))
             rows.append((*bound, entropy, 1, np.abs(change).max(), distance, before.beta))
-            report(state.means, bound)
+            report(step, state.means, bound)
             state = state._replace(beta=min(max(state.beta, 1e-3), MAX_BETA) if learn_beta else before.beta)
             done = distance < tol and abs(state.beta - before.beta) < tol
             if done:
@@ -202,7 +202,9 @@ def infer_weights(
         return FitResult(state.means, signs(state.means), bound, history, bool(done), None, before.beta), None
 
     display = {"progress": progress, "callback": callback, "desc": "infer"}
-    result, _ = best_restart(climb, _rank, n_restarts, n_steps, seed, **display)
+    result, _ = best_restart(
+        lambda rngs, report: [climb(rng, report) for rng in rngs], _rank, n_restarts, n_steps, seed, **display
+    )
     if not result.converged:
         warn_unconverged(result.history.distance[-1], tol, n_steps, ADVICE, stacklevel=3)
     return result

@@ -3,13 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from vmfcore import checks
+from vmfcore.packing import pack_spins
+from vmfcore.threads import one_blas_thread
 from vmfcore.variational import MAX_BETA, Bound
 
 INITS = ("random", "pca")
+BLOCK = 4096  # samples unpacked at once
 
 
 class History(NamedTuple):
@@ -29,7 +31,7 @@ class History(NamedTuple):
 class FitResult(NamedTuple):
     """The best restart of a learner."""
 
-    means: np.ndarray  # (N, P), lambda
+    means: np.ndarray  # (N, P), lambda; in the precision of the fit
     weights: np.ndarray  # (N, P) int8, sign of the means
     bound: Bound  # at these means; of `infer_weights`, and with data_term="tap", an estimate of the log-evidence
     history: History  # of this restart
@@ -39,8 +41,8 @@ class FitResult(NamedTuple):
 
 
 def check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback):
-    """Check the arguments that all learners take; return spins as int8 and an array ``init`` as float64."""
-    spins = checks.spins(spins)
+    """Check the arguments that all learners take; return the data packed and an array ``init`` as float64."""
+    data = pack_spins(spins)
     checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, n_restarts=n_restarts)
     checks.integer(0, seed=seed)
     checks.real(0, MAX_BETA, beta=beta)
@@ -48,65 +50,67 @@ def check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, 
     if isinstance(init, str):
         checks.option(INITS, init=init)
     else:
-        init = checks.means(init, shape=(spins.shape[1], n_hidden), name="init")
+        init = checks.means(init, shape=(data.n_visible, n_hidden), name="init")
         if n_restarts > 1:
             raise ValueError(f"n_restarts must be 1 where init is an array, got {n_restarts}")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {callback!r}")
-    return spins, init
+    return data, init
 
 
-def principal_components(spins, n_hidden, rng, scale=0.2):
+def principal_components(data, n_hidden, rng, scale=0.2):
     """Means (N, P) along the top-P eigenvectors of the data covariance, randomly rotated, of size |λ| ≈ ``scale``."""
-    centred = spins - spins.mean(axis=0)
-    gram = centred @ centred.T if len(spins) < spins.shape[1] else centred.T @ centred
+    n_samples, n_visible = data.shape
+    blocks = [slice(start, start + BLOCK) for start in range(0, n_samples, BLOCK)]
+    if n_samples < n_visible:
+        centred = data.dense(np.float64)
+        centred -= centred.mean(axis=0)
+        gram = centred @ centred.T
+    else:
+        mean = sum(data.take(block).dense().sum(axis=0, dtype=np.int64) for block in blocks) / n_samples
+        gram = -n_samples * np.outer(mean, mean)
+        for block in blocks:
+            spins = data.take(block).dense(np.float64)
+            gram += spins.T @ spins
     variances, vectors = np.linalg.eigh(gram)
-    rank = int((variances > 1e-9 * spins.size).sum())
+    rank = int((variances > 1e-9 * n_samples * n_visible).sum())
     if n_hidden > rank:
         raise ValueError(f'init="pca" needs n_hidden <= the rank of the data covariance, {rank}, got {n_hidden}')
     vectors = vectors[:, -n_hidden:]
-    if len(spins) < spins.shape[1]:
+    if n_samples < n_visible:
         vectors = centred.T @ vectors
-    vectors = vectors * np.sqrt(spins.shape[1] / (vectors**2).sum(axis=0))
+    vectors = vectors * np.sqrt(n_visible / (vectors**2).sum(axis=0))
     rotation, _ = np.linalg.qr(rng.normal(size=(n_hidden, n_hidden)))
     return np.tanh(scale * vectors @ rotation)
 
 
-def starting_means(init, spins, n_hidden, rng, wide=False):
+def starting_means(init, data, n_hidden, rng, wide=False):
     """Means (N, P): given, principal components, or random: λ uniform in ±1 if ``wide``, else θ uniform in ±0.1."""
     if isinstance(init, np.ndarray):
         return init
     if init == "pca":
-        return principal_components(spins, n_hidden, rng)
-    size = (spins.shape[1], n_hidden)
+        return principal_components(data, n_hidden, rng)
+    size = (data.n_visible, n_hidden)
     return rng.uniform(-1, 1, size) if wide else np.tanh(rng.uniform(-0.1, 0.1, size))
 
 
 def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, desc):
-    """Run ``climb(rng, report) -> (FitResult, extra)`` from every start; return the one whose result ranks highest.
+    """Run ``climb(rngs, report) -> [(FitResult, extra), ...]``; return the one whose result ranks highest.
 
-    ``report(means, bound)`` counts the steps, moves the progress bar and calls the user's callback.
+    ``report(step, means, bound)`` moves the progress bar and calls the user's callback.
     """
-    best, finals = None, []
-    # matrix products over several threads add in another order, so that their number would change the bits
-    one_thread = threadpool_limits(limits=1, user_api="blas")
-    with one_thread, tqdm(total=n_restarts * n_steps, disable=not progress, desc=desc, unit="step") as bar:
-        for index, child in enumerate(np.random.SeedSequence(seed).spawn(n_restarts)):
-            step = 0
+    rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n_restarts)]
+    with one_blas_thread(), tqdm(total=n_restarts * n_steps, disable=not progress, desc=desc, unit="step") as bar:
 
-            def report(means, bound):
-                nonlocal step
-                bar.update(min(step, 1))
-                if callback is not None:
-                    callback(step, means, bound)
-                step += 1
+        def report(step, means, bound):
+            bar.update(min(step, 1))
+            if callback is not None:
+                callback(step, means, bound)
 
-            run = climb(np.random.default_rng(child), report)
-            finals.append(run[0].bound.total)
-            bar.total = bar.n + (n_restarts - 1 - index) * n_steps  # a restart that settles early is not a failure
-            best = run if best is None or rank(run[0]) > rank(best[0]) else best
-    result, extra = best
-    return result._replace(restart_bounds=np.array(finals)), extra
+        runs = climb(rngs, report)
+        bar.total = bar.n  # to settle early is not a failure
+    result, extra = max(runs, key=lambda run: rank(run[0]))
+    return result._replace(restart_bounds=np.array([run.bound.total for run, _ in runs])), extra
 
 
 def signs(means):

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from vmfcore import checks
-from vmfcore.cavity import warn_unconverged
+from vmfcore.networks import warn_unconverged
 from vmfcore.spins import line_grid, log2cosh
 from vmfcore.theory import PRIORS, check_densities, critical_density
 from vmfcore.variational import MAX_BETA

@@ -12,11 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks, data_terms, dual
-from vmfcore.cavity import NETWORK_ADVICE, warn_unconverged
 from vmfcore.exact import MAX_SUMMED_UNITS
+from vmfcore.networks import NETWORK_ADVICE, warn_unconverged
+from vmfcore.packing import pack_spins
+from vmfcore.synapses import combine, total_entropy
+from vmfcore.threads import one_blas_thread
 
 MAX_BETA = 50.0
 MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term
+MIN_AUTO_TAP = 20_000  # synapses from which on the cavity method would take longer than the data term
 
 
 class Bound(NamedTuple):
@@ -29,43 +33,53 @@ class Bound(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The bound, the gradient of total + kl with respect to the means, and the model term it came from."""
+    """The bound, the gradient of total + kl with respect to the means, the entropy of Q and the model term.
+
+    For means (R, N, P) of replicas all numbers have shape (R,).
+    """
 
     bound: Bound
     gradient: np.ndarray
+    entropy: np.ndarray  # nats
     model: dual.ModelTerm
 
 
-def kl_divergence(means, prior_mean=0.0):
-    """KL(Q || P0) in nats of (N, P) synapses with the given means against independent ones of mean m0."""
-    p, q = 0.5 * (1.0 + means), 0.5 * (1.0 - means)
-    up = p * np.log(np.where(p > 0, p, 1.0) / (0.5 * (1.0 + prior_mean)))
-    down = q * np.log(np.where(q > 0, q, 1.0) / (0.5 * (1.0 - prior_mean)))
-    return float((up + down).sum())
+def kl_divergence(means, entropy, prior_mean=0.0):
+    """KL(Q || P0) = -S(Q) - <ln P0>_Q in nats, of synapses of known entropy S against independent ones of mean m0."""
+    up, down = np.log(0.5 * (1.0 + prior_mean)), np.log(0.5 * (1.0 - prior_mean))
+    total_mean = means.sum(axis=-2).sum(axis=-1, dtype=np.float64) if prior_mean else 0.0
+    return -entropy - 0.5 * (up + down) * means.shape[-2] * means.shape[-1] - 0.5 * (up - down) * total_mean
 
 
-def evaluate(spins, means, beta, prior_mean=0.0, *, data_term="gaussian", model_term="annealed", **options):
-    """Bound and gradient at once, without checks: ``spins`` float64, ``options`` those of the model term."""
+def evaluate(data, means, beta, prior_mean=0.0, *, data_term="gaussian", model_term="annealed", n_samples=None, **options):
+    """Bound and gradient at once, without checks: packed ``data``, ``options`` those of the model term.
+
+    With ``n_samples`` the data stand for so many.
+    """
+    share = 1 if n_samples is None else n_samples / len(data.bits)
+    n_samples = len(data.bits) if n_samples is None else n_samples
     model = getattr(dual, model_term)(means, beta, **options)
-    data, data_gradient = getattr(data_terms, data_term)(spins, means, beta)
-    model_total = len(spins) * model.value
-    kl = kl_divergence(means, prior_mean)
-    bound = Bound(float(data - model_total - kl), float(data), float(model_total), kl)
-    return Evaluation(bound, data_gradient - len(spins) * model.gradient, model)
+    value, gradient = getattr(data_terms, data_term)(data, means, beta)
+    gradient = combine(share, gradient, -n_samples, model.gradient)
+    value, model_total = share * value, n_samples * model.value
+    entropy = total_entropy(means)
+    kl = kl_divergence(means, entropy, prior_mean)
+    return Evaluation(Bound(value - model_total - kl, value, model_total, kl), gradient, entropy, model)
 
 
-def check_options(n_hidden, data_term, model_term, expectation, n_points, tol, max_iter):
+def check_options(n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter):
     """Check the options of the data and model term and return those that they take, as a dict for `evaluate`."""
     checks.option(data_terms.DATA_TERMS, data_term=data_term)
     checks.option(dual.MODEL_TERMS, model_term=model_term)
     checks.option(("auto", *dual.EXPECTATIONS), expectation=expectation)
     if expectation == "auto":
-        expectation = "exact" if n_hidden <= MAX_AUTO_EXACT else "cavity"
+        small = "cavity" if n_visible * n_hidden < MIN_AUTO_TAP else "tap"
+        expectation = "exact" if n_hidden <= MAX_AUTO_EXACT else small
     checks.integer(1, n_points=n_points, max_iter=max_iter)
     checks.real(0, np.inf, tol=tol)
     if expectation == "exact" and n_hidden > MAX_SUMMED_UNITS:
         raise ValueError(
-            f'expectation must be "cavity" for more than {MAX_SUMMED_UNITS} hidden units, got "exact" and {n_hidden}'
+            f'expectation must be "cavity" or "tap" for more than {MAX_SUMMED_UNITS} hidden units, got "exact" and {n_hidden}'
         )
     if n_hidden > 2:
         checks.power_of_two(n_points=n_points)
@@ -77,14 +91,15 @@ def check_options(n_hidden, data_term, model_term, expectation, n_points, tol, m
 
 
 def _evaluate_checked(spins, means, beta, prior_mean, open_interval, **options):
-    spins = checks.spins(spins)
-    means = checks.means(means, shape=(spins.shape[1], None))
+    data = pack_spins(spins)
+    means = checks.means(means, shape=(data.n_visible, None))
     checks.real(0, MAX_BETA, beta=beta)
     checks.real(-1, 1, prior_mean=prior_mean)
-    options = check_options(means.shape[1], **options)
+    options = check_options(*means.shape, **options)
     if open_interval and np.abs(means).max() == 1:
         raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
-    evaluation = evaluate(spins.astype(np.float64), means, float(beta), prior_mean, **options)
+    with one_blas_thread():
+        evaluation = evaluate(data, means, float(beta), prior_mean, **options)
     if not evaluation.model.converged:
         warn_unconverged(evaluation.model.residual, options["tol"], options["max_iter"], NETWORK_ADVICE, stacklevel=4)
     return evaluation, means
@@ -107,7 +122,7 @@ def bound(
 
     Parameters
     ----------
-    spins : (M, N) array
+    spins : (M, N) array or PackedSpins
         Data, ±1.
     means : (N, P) array in [-1, 1]
         λ, the means of the synapses.
@@ -119,16 +134,17 @@ def bound(
         log-evidence instead of a bound.
     model_term : "annealed" or "quenched"
         `vmfcore.dual.annealed` (an upper limit of <ln Z>, so that L is a bound) or the paper's `vmfcore.dual.quenched`.
-    expectation : "auto", "cavity" or "exact"
-        Message passing, or the sum over the 2^P hidden states (P <= 20); auto takes the sum for P <= 10.  Message
-        passing misses most of what two hidden units that duplicate each other cost, see `vmfcore.dual.annealed`.
+    expectation : "auto", "cavity", "tap" or "exact"
+        Message passing on edges (`run_cavity`) or nodes (`run_tap`), or the sum over the 2^P hidden states (P <= 20).
+        auto takes the sum for P <= 10, else edges below 20,000 synapses and nodes from there on.  Message passing
+        misses most of what two hidden units that duplicate each other cost, see `vmfcore.dual.annealed`.
     prior_mean : float in (-1, 1)
         m0 of the prior.
     n_points : int >= 1, a power of two for P > 2
         Points of the average over the hidden fields of the quenched term.  Below 2P they are too few to be whitened,
         and the term is noisy (by 4 nats a sample for P = 64 hidden units, trained on digits, and 16 points).
     tol, max_iter : float > 0, int >= 1
-        Of `run_cavity`.
+        Of message passing.
 
     Returns
     -------
@@ -166,7 +182,7 @@ def bound(
         tol=tol,
         max_iter=max_iter,
     )
-    return evaluation.bound
+    return Bound(*map(float, evaluation.bound))
 
 
 def bound_gradient(

@@ -1,0 +1,60 @@
+"""What every solver of dual networks shares: its arguments, its result and what it says when it does not converge."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from vmfcore import checks
+
+MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
+MAX_DAMPING = 0.95
+CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
+NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
+
+
+class ConvergenceWarning(RuntimeWarning):
+    """An iteration stopped before its residual fell below the tolerance."""
+
+
+class CavityState(NamedTuple):
+    """Averages of a dual network; a leading axis K (also of the numbers) where the hidden fields have one."""
+
+    visible_means: np.ndarray  # (N,), magnetizations m_i
+    hidden_means: np.ndarray  # (P,), magnetizations r_mu
+    correlations: np.ndarray  # (N, P), <sigma_i h_mu>
+    log_partition: np.ndarray  # ln Z of Bethe, or of Thouless, Anderson and Palmer, nats
+    n_iter: np.ndarray  # sweeps done
+    residual: np.ndarray  # largest change of a magnetization in the last sweep, undamped
+    converged: np.ndarray  # residual <= tol
+    messages: np.ndarray  # what the next run may start from
+
+
+def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
+    """The one warning about an iteration that has not converged."""
+    text = (
+        f"message passing did not converge: residual {residual:.1e} > tol {tol:.1e} after {n_sweeps} sweeps; {advice}"
+    )
+    warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+
+
+def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
+    """Check the arguments of a solver; return couplings (1, N, P), fields (N,) and (1, K, P), and whether K is absent."""
+    couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
+    if np.abs(couplings).max() > MAX_COUPLING:
+        raise ValueError(
+            f"couplings must be in [-{MAX_COUPLING:g}, {MAX_COUPLING:g}], got {np.abs(couplings).max():g} in size"
+        )
+    a = checks.array(couplings.shape[:1], dtype=dtype, visible_fields=visible_fields)
+    b = checks.array((None, couplings.shape[1]), dtype=dtype, hidden_fields=np.atleast_2d(hidden_fields))
+    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
+    checks.real(0, np.inf, tol=tol)
+    checks.integer(1, max_iter=max_iter)
+    return couplings[None], a, b[None], np.ndim(hidden_fields) == 1
+
+
+def finished(state, single, tol, max_iter):
+    """The state of one replica, without the axis K where there is a single network; warns if it has not converged."""
+    if not state.converged.all():
+        warn_unconverged(state.residual.max(), tol, max_iter, NETWORK_ADVICE, stacklevel=4)
+    return CavityState(*(x[0, 0] if single else x[0] for x in state))

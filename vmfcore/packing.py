@@ -1,0 +1,66 @@
+"""Data as bits: eight spins a byte, in memory or in a file that is larger than it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vmfcore import checks
+
+
+class PackedSpins(NamedTuple):
+    r"""Data σ as bits, eight spins a byte: an eighth of int8, and what `vmfcore.fit` works on.
+
+    Parameters
+    ----------
+    bits : (M, ⌈N/8⌉) uint8 array
+        As `numpy.packbits` writes ``spins > 0`` along the rows; the bits beyond N are ignored.  With
+        ``np.load(path, mmap_mode="r")`` the data stay in a file, of which blocks of rows are read as they are needed.
+    n_visible : int >= 1
+        N.
+    """
+
+    bits: np.ndarray
+    n_visible: int
+
+    @property
+    def shape(self):
+        """(M, N)."""
+        return len(self.bits), self.n_visible
+
+    def take(self, samples):
+        """The samples of a slice or of an index array."""
+        return PackedSpins(np.ascontiguousarray(self.bits[samples]), self.n_visible)
+
+    def dense(self, dtype=np.int8):
+        """All spins as an (M, N) array of ±1."""
+        bits = np.unpackbits(self.bits, axis=1, count=self.n_visible).view(np.int8)
+        return (2 * bits - 1).astype(dtype, copy=False)
+
+
+def pack_spins(spins):
+    """Pack data into bits.
+
+    Parameters
+    ----------
+    spins : (M, N) array, ±1, or PackedSpins
+
+    Returns
+    -------
+    PackedSpins
+        Of what was packed already, the same bits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as above.
+    """
+    if not isinstance(spins, PackedSpins):
+        spins = checks.spins(spins)
+        return PackedSpins(np.packbits(spins > 0, axis=1), spins.shape[1])
+    checks.integer(1, n_visible=spins.n_visible)
+    bits, width = spins.bits, -(-spins.n_visible // 8)
+    if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8:
+        raise TypeError(f"spins.bits must be an array of dtype uint8, got {getattr(bits, 'dtype', type(bits))}")
+    if bits.ndim != 2 or bits.shape[1] != width or not len(bits):
+        raise ValueError(f"spins.bits must have shape (any, {width}) for {spins.n_visible} spins, got {bits.shape}")
+    return spins._replace(bits=np.asarray(bits))

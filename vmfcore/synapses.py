@@ -1,0 +1,96 @@
+"""Functions of all synapses at once: the entropy of Q, and the couplings of the annealed dual network.
+
+Synapses come as columns (C, N): one hidden unit a row, in the order in which the matrix products want them.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
+
+CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}  # of probabilities: adds 2e-8 nats a synapse, or 4e-17
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _entropies(columns, cut, reach, constants, integers, sums):
+    """-Σ p ln p + q ln q, p and q = (1 ± λ)/2, as N ln 2 - Σ [ln(4pq) + λ ln(p/q)]/2 of every row."""
+    for c in numba.prange(len(columns)):
+        means, lanes = columns[c], np.empty(LANES)
+        ratio, inverse, logs = np.empty_like(means), np.empty_like(means), np.empty_like(means)
+        one, two = constants[0], constants[0] + constants[0]
+        for i in range(means.size):
+            up, down = max(one + means[i], cut), max(one - means[i], cut)
+            ratio[i], inverse[i] = up / down, one / (up * down)
+        log(ratio, constants, integers, logs)
+        for i in range(means.size):
+            logs[i] *= means[i] / two
+        sums[c] = means.size * math.log(2.0) + 0.5 * sum_of_logs(inverse, reach, lanes) - lane_sum(logs, lanes)
+
+
+def total_entropy(means):
+    """Entropy of Q in nats, of synapses (..., N, P) of each replica; summed in double precision."""
+    columns = np.ascontiguousarray(np.swapaxes(means, -1, -2))
+    exponential, *logarithm = numbers(means.dtype)
+    cut = CUT[means.dtype]
+    reach = (int(exponential[5] / -math.log(cut)), int(math.log(LARGEST) / -math.log(cut)))
+    sums = np.empty(columns.shape[:-1])
+    rows = columns.reshape(-1, columns.shape[-1])
+    _entropies(rows, means.dtype.type(2 * cut), reach, *logarithm, sums.ravel())
+    return sums.sum(axis=-1)
+
+
+@numba.njit(cache=True, parallel=True, error_model="numpy")
+def _dual_couplings(columns, scalars, reach, constants, integers, couplings, inverse_slack, sums):
+    """J with tanh J = λt, 1/(1 - λ²t²) and Σ ln(1 - λ²t²), Σ J² of every row; ``scalars``: exp(-2β/√N) = e, (1 + e)²."""
+    for c in numba.prange(len(columns)):
+        means, ratio, lanes = columns[c], np.empty_like(columns[c]), np.empty(LANES)
+        inverse, one, edge, scale = inverse_slack[c], constants[0], scalars[0], scalars[1]
+        for i in range(means.size):
+            up, down = one + means[i], one - means[i]
+            plus, minus = up + down * edge, down + up * edge  # (1 ± λt)(1 + e): nothing cancels at λ = ±1
+            ratio[i], inverse[i] = plus / minus, scale / (plus * minus)
+        log(ratio, constants, integers, couplings[c])
+        for i in range(means.size):
+            couplings[c, i] /= one + one
+            ratio[i] = couplings[c, i] * couplings[c, i]
+        sums[1, c] = lane_sum(ratio, lanes)
+        ratio[:] = inverse
+        sums[0, c] = -sum_of_logs(ratio, reach, lanes)
+
+
+def dual_couplings(columns, scale):
+    """Of replicas (R, P, N) couplings J and 1/(1 - λ²t²), Σ ln(1 - λ²t²) and norms (Σ_i J²)^½; t = tanh(scale)."""
+    exponential, *logarithm = numbers(columns.dtype)
+    edge = columns.dtype.type(math.exp(-2 * scale))
+    square = (1 + edge) ** 2
+    rounding = math.log(square) - 2 * math.log1p(edge)  # the same in all terms of the sum
+    reach = (int(exponential[5] / (2 * scale + 1)), int(math.log(LARGEST) / (2 * scale + 1)))
+    couplings, inverse_slack = np.empty((2, *columns.shape), columns.dtype)
+    rows, sums = (-1, columns.shape[-1]), np.empty((2, *columns.shape[:-1]))
+    outputs = couplings.reshape(rows), inverse_slack.reshape(rows), sums.reshape(2, -1)
+    _dual_couplings(columns.reshape(rows), np.array([edge, square]), reach, *logarithm, *outputs)
+    return couplings, inverse_slack, (sums[0] + columns.shape[-1] * rounding).sum(axis=-1), np.sqrt(sums[1])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def annealed_gradient(means, t, inverse_slack, correlations):
+    """Overwrite C with t (C - λt)/(1 - λ²t²); flat arrays."""
+    for i in range(means.size):
+        correlations[i] = t * (correlations[i] - means[i] * t) * inverse_slack[i]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _combine(numbers, x, y, out):
+    a, b, c = numbers
+    for i in range(x.size):
+        out[i] = a * x[i] + (b * y[i] + c)
+
+
+def combine(a, x, b, y, c=0.0):
+    """a x + b y + c of arrays (..., N, P) in one pass."""
+    x, y = (np.ascontiguousarray(np.swapaxes(array, -1, -2)) for array in (x, y))
+    out, scalar = np.empty_like(x), x.dtype.type
+    _combine((scalar(a), scalar(b), scalar(c)), x.ravel(), y.ravel(), out.ravel())
+    return np.swapaxes(out, -1, -2)

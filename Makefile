@@ -1,11 +1,12 @@
 # make run: execute every notebook into runs/      make test: unit tests and notebook regression tests
+# make bench: timings against references           make lint: style
 PYTHON ?= python3
 BIN := .venv/bin
 NAMES := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: run test lint notebooks clean
+.PHONY: run test bench lint notebooks clean
 
 run: $(NAMES:%=runs/%.html)
 	@echo "Done. Executed notebooks (.ipynb, .html) are in $(CURDIR)/runs, figures and results in"
@@ -20,6 +21,12 @@ runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle $(wildcard vmfcore/*.py) $
 test: .venv/ready
 	$(BIN)/pytest tests
 	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
+
+# timings against references, in a table and runs/benchmark.json; some minutes, on an idle machine
+bench: .venv/ready
+	@mkdir -p runs
+	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
+		--benchmark-json=runs/benchmark.json --benchmark-columns=median,rounds -p no:nbval
 
 lint: .venv/ready
 	$(BIN)/ruff check .

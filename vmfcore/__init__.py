@@ -29,7 +29,7 @@ from vmfcore.theory import (
 )
 from vmfcore.variational import Bound, bound, bound_gradient
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Bound",

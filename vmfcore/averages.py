@@ -7,9 +7,9 @@ library, which would keep the loops from being vectorized.  The first of them se
 import functools
 import math
 
-import numba
 import numpy as np
 
+from vmfcore.jit import kernel
 from vmfcore.spins import half_line_grid
 
 GRID_ERROR = {np.dtype(np.float64): 1e-10, np.dtype(np.float32): 1e-6}  # of the averages over z
@@ -38,7 +38,7 @@ def numbers(dtype):
     return np.array(exponential, dtype), np.array([1.0, math.log(2), *ODD], dtype), bits
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def exp(x, numbers, out, work, index):
     """out = exp(-2|x|): a power of 2 from a table times a polynomial on [-ln 2/2, ln 2/2]."""
     half, per_log2, high, low, limit = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
@@ -58,7 +58,7 @@ def exp(x, numbers, out, work, index):
         out[a] *= powers[index[a]]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def log(x, constants, integers, out):
     """out = ln x for normal x > 0, to rounding: the exponent, and a series on [√½, √2]; overwrites x."""
     bits = x.view(integers.dtype)
@@ -77,7 +77,7 @@ def log(x, constants, integers, out):
         out[a] = out[a] * log2 + y * (c0 + z * (c1 + z * (c2 + z * (c3 + z * (c4 + z * high)))))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def lane_sum(x, lanes):
     """Σ x in double precision."""
     whole = x.size - x.size % LANES
@@ -94,7 +94,7 @@ def lane_sum(x, lanes):
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def sum_of_logs(x, reach, lanes):
     """Σ ln x of numbers >= 1, as logarithms of products; overwrites x.
 
@@ -127,7 +127,7 @@ def sum_of_logs(x, reach, lanes):
     return total + math.log(product)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _add_node(u, pair, weight, one, d, first, second):
     """d = 1 + u² + pair u and the sums of weight/d and weight/d²."""
     for a in range(u.size):
@@ -137,7 +137,7 @@ def _add_node(u, pair, weight, one, d, first, second):
         second[a] += weight * inverse * inverse
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _add_two_nodes(u, pairs, weights, one, d, e, first, second):
     """The same for two nodes with one division."""
     pair, other, weight, other_weight = pairs[0], pairs[1], weights[0], weights[1]
@@ -150,7 +150,7 @@ def _add_two_nodes(u, pairs, weights, one, d, e, first, second):
         second[a] += weight * x * x + other_weight * y * y
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def gaussian_row(x, pairs, weights, reach, numbers, work, index, lanes):
     r"""Replace fields x by E tanh(x + w z); return Σ E ln 2cosh(x + w z) and Σ E sech²(x + w z), z ~ Normal(0, 1).
 
@@ -184,7 +184,7 @@ def gaussian_row(x, pairs, weights, reach, numbers, work, index, lanes):
     return total, 4.0 * lane_sum(second, lanes)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def reaction_row(x, variance, numbers, work, index, lanes):
     r"""Replace fields x by r = tanh(x - v r); return Σ [H((1 + r)/2) + x r + v (1 - r²)/2] and Σ (1 - r²).
 
@@ -217,7 +217,7 @@ def reaction_row(x, variance, numbers, work, index, lanes):
 
 
 def gaussian_grid(widths, dtype):
-    """What `gaussian_row` needs for each of the ``widths``: pairs (C, K), weights (K,) and the reach of its products."""
+    """What `gaussian_row` needs for ``widths`` (C,): pairs (C, K), weights (K,) and the reach of its products."""
     # in steps of 1/16, so that a grid is made once and stays while the widths change
     nodes, weights = half_line_grid(math.ceil(16 * widths.max()) / 16, GRID_ERROR[np.dtype(dtype)])
     limit = float(numbers(np.dtype(dtype))[0][5])

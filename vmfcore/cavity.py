@@ -18,14 +18,14 @@ import numba
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
-from vmfcore.threads import numba_threads
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
 LANES = 8  # factors that a loop keeps apart, so that it runs in parallel
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _log_products(odds, fields, chunk, out):
     """out_i = fields_i + ½ ln Π_μ odds_μi, one logarithm for every ``chunk`` factors."""
     n_rows, n_columns = odds.shape
@@ -40,20 +40,20 @@ def _log_products(odds, fields, chunk, out):
             out[i] += 0.5 * math.log(product[i])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _odds(field):
     """exp(2 field), saturated at MAX_FIELD."""
     return math.exp(2.0 * min(max(field, -MAX_FIELD), MAX_FIELD))
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _pull(coupling_odds, odds, cavity_odds, out):
     """Odds of the field that spins with cavity odds odds/cavity_odds exert through their couplings."""
     for i in range(out.size):
         out[i] = (odds[i] * coupling_odds[i] + cavity_odds[i]) / (odds[i] + cavity_odds[i] * coupling_odds[i])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _log_product(x, chunk):
     """½ ln Π_i x_i, one logarithm for every ``chunk`` factors, of which LANES are multiplied side by side."""
     whole, total, steps = x.size - x.size % LANES, 0.0, LANES * max(1, chunk // LANES)
@@ -76,7 +76,7 @@ def _log_product(x, chunk):
     return 0.5 * total
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _update(coupling_odds, hidden_odds, pull, damping, messages, visible_odds):
     """New messages of one hidden unit to all visible ones, and what these add up to."""
     low, high = math.exp(-2.0 * MAX_FIELD), math.exp(2.0 * MAX_FIELD)
@@ -88,7 +88,7 @@ def _update(coupling_odds, hidden_odds, pull, damping, messages, visible_odds):
         messages[i] = new
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _sweep(coupling_odds, a, b, chunk, damping, messages, means, work):
     """Update the messages of one network in place, unit by unit; return the largest change of a magnetization.
 
@@ -113,7 +113,7 @@ def _sweep(coupling_odds, a, b, chunk, damping, messages, means, work):
     return change / (1.0 - damping)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _bethe(coupling_odds, a, b, chunk, messages, work, correlations):
     """Edge correlations (P, N) and Bethe ln Z of one network from its messages."""
     n_hidden, n_visible = messages.shape
@@ -140,7 +140,7 @@ def _bethe(coupling_odds, a, b, chunk, messages, work, correlations):
     return log_z
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _run(coupling_odds, a, fields, chunk, control, messages, means, correlations):
     """Iterate networks to convergence, each on its own; returns (R K, 3): Bethe ln Z, sweeps, residual.
 
@@ -170,7 +170,7 @@ def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_ite
 
     Overwrites the (R, K, P, N) messages; everything in the state has leading axes R, K.
     """
-    n_replicas, n_visible, n_hidden = couplings.shape
+    _, n_visible, n_hidden = couplings.shape
     lead = hidden_fields.shape[:2]
     if messages is None:
         messages = np.ones((*lead, n_hidden, n_visible))

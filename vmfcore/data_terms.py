@@ -8,8 +8,8 @@ import numba
 import numpy as np
 
 from vmfcore.averages import LANES, gaussian_grid, gaussian_row, numbers, reaction_row
+from vmfcore.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.spins import log2cosh
-from vmfcore.threads import numba_threads
 
 DATA_TERMS = ("gaussian", "exact", "tap")
 BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
@@ -18,7 +18,7 @@ MAX_JOBS = 32  # sums over samples that are added at the end: their number must 
 BYTES = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1.0  # the eight spins of a byte
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _unpack(bits, table, out):
     """Spins ±1 of some samples; what fills the last byte is there, too."""
     for a in range(bits.shape[0]):
@@ -28,7 +28,7 @@ def _unpack(bits, table, out):
                 out[a, 8 * j + k] = byte[k]
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gradients):
     """Two sums over samples a for every column c, and Σ_a σ^a f(columns·σ^a): a block after the other, in jobs.
 
@@ -59,7 +59,7 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
                 gradients[job] += np.dot(fields, spins)
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _add_jobs(gradients, columns, slopes, scale, out):
     """out = scale [Σ_jobs gradients - slopes columns]."""
     for c in numba.prange(out.shape[0]):
@@ -92,12 +92,19 @@ def _averages(data, means, beta, reaction):
     sums, gradients = np.zeros((n_columns, n_jobs, 2)), np.empty((n_jobs, *columns.shape), dtype)
     with numba_threads(n_jobs):
         _sum_over_samples(
-            data.bits, columns, (settings, BYTES.astype(dtype)), weights, (rows, *reach), numbers(dtype)[0], sums, gradients
+            data.bits,
+            columns,
+            (settings, BYTES.astype(dtype)),
+            weights,
+            (rows, *reach),
+            numbers(dtype)[0],
+            sums,
+            gradients,
         )
         values, slopes = sums.sum(axis=1).T
         gradient = np.empty((n_columns, n_visible), dtype)
         _add_jobs(gradients, columns, slopes.astype(dtype), scale, gradient)
-    shape = means.shape[:-2] + (-1,)
+    shape = (*means.shape[:-2], -1)
     return values.reshape(shape).sum(axis=-1), np.swapaxes(gradient.reshape(*shape, n_visible), -1, -2)
 
 
@@ -131,14 +138,14 @@ def gaussian(data, means, beta):
     return _averages(data, means, beta, False)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _flip(values, p, out):
     """out[k] = p values[k + 1] + (1 - p) values[k]: the average over one more spin, up with probability p."""
     for k in range(out.size):
         out[k] = p * values[k + 1] + (1.0 - p) * values[k]
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _poisson_binomial(spins, means, table, slopes):
     """Average of table[number of ξ_i σ_i = 1] for each sample and hidden unit; slopes[a] gets its derivatives."""
     n_samples, n_visible = spins.shape
@@ -221,7 +228,7 @@ def tap(data, means, beta):
 
     Notes
     -----
-    About the price of `gaussian`.  Data term, model term and KL then add up to the free entropy of Thouless, Anderson and
+    The price of `gaussian`.  Data term, model term and KL then add up to the free entropy of Thouless, Anderson and
     Palmer: an estimate of the log-evidence, exact for N → ∞ at its stationary points on planted data with independent
     hidden units, and *not* a bound.  At λ = 0 it is stationary and curves upwards in no direction, whatever α is, so
     that a climb must not start there.

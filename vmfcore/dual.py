@@ -8,6 +8,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from vmfcore.cavity import solve_cavity
 from vmfcore.exact import run_exact
@@ -24,7 +25,9 @@ SMALL_WIDTH = 0.03  # of Ξ: the error of the sum over z enters E z r/Ξ divided
 class WarmStart(NamedTuple):
     """What the next call with the same shapes may start from; its messages are overwritten there."""
 
-    messages: np.ndarray | tuple | None = None  # (R, K, P, N) of `solve_cavity`, or m (R, K, N), r (R, K, P) of `solve_tap`
+    messages: np.ndarray | tuple | None = (
+        None  # (R, K, P, N) of `solve_cavity`, or m (R, K, N), r (R, K, P) of `solve_tap`
+    )
     pinned: np.ndarray | None = None  # (R,), hidden unit of the annealed network
 
 
@@ -61,9 +64,14 @@ def _solve(couplings, hidden_fields, weights, expectation, messages, tol, max_it
     """State of K networks of weights (K,) in each of R replicas: couplings (R, N, P), no visible fields."""
     lead, visible_fields = hidden_fields.shape[:2], np.zeros(couplings.shape[1])
     if expectation == "exact":
-        states = [run_exact(*network) for network in zip(couplings, [visible_fields] * lead[0], hidden_fields, strict=True)]
+        states = [
+            run_exact(*network) for network in zip(couplings, [visible_fields] * lead[0], hidden_fields, strict=True)
+        ]
         averaged = np.stack([np.tensordot(weights, state.correlations, axes=1) for state in states])
-        log_z, r = np.stack([state.log_partition for state in states]), np.stack([state.hidden_means for state in states])
+        log_z, r = (
+            np.stack([state.log_partition for state in states]),
+            np.stack([state.hidden_means for state in states]),
+        )
         return _Solved(log_z, r, averaged, None, np.zeros(lead, np.int64), np.zeros(lead), np.ones(lead, bool))
     if expectation == "tap":
         state = solve_tap(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
@@ -163,10 +171,9 @@ def hidden_field_points(n_hidden, n_points):
         products = functools.reduce(np.multiply.outer, [weights] * n_hidden).ravel()
         half = points[:, 0] > 0
         return points[half], 2 * products[half]
-    from scipy.special import ndtri  # slow to import, needed only here
-    from scipy.stats import qmc
-
-    points = ndtri(qmc.Sobol(n_hidden, scramble=True, rng=np.random.default_rng(0)).random(n_points))
+    points = scipy.special.ndtri(
+        scipy.stats.qmc.Sobol(n_hidden, scramble=True, rng=np.random.default_rng(0)).random(n_points)
+    )
     if n_points >= 2 * n_hidden:
         root = np.linalg.cholesky(points.T @ points / n_points)
         points = np.linalg.solve(root, points.T).T.copy()

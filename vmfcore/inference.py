@@ -14,7 +14,7 @@ with λ_i = <ξ_i>, r_a = <h_a>, R = Σ_i <ξ_i ξ_iᵀ>/N, V = R - Σ_i λ_i λ
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import entr
+import scipy
 
 from vmfcore import checks
 from vmfcore.exact import hidden_states
@@ -53,7 +53,7 @@ def _joint(fields, log_weights, states):
     p = fields @ states.T + log_weights
     p = np.exp(p - p.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
-    return np.clip(p @ states, -1.0, 1.0), p.mean(axis=0), float(entr(p).sum())
+    return np.clip(p @ states, -1.0, 1.0), p.mean(axis=0), float(scipy.special.entr(p).sum())
 
 
 def _model(moments, beta, n_visible, states):

@@ -67,7 +67,9 @@ def _keep(state, which):
     """A tuple of arrays, or of such tuples, without the replicas that are done."""
     if isinstance(state, tuple):
         kept = [_keep(x, which) for x in state]
-        return state._replace(**dict(zip(state._fields, kept, strict=True))) if hasattr(state, "_fields") else tuple(kept)
+        return (
+            state._replace(**dict(zip(state._fields, kept, strict=True))) if hasattr(state, "_fields") else tuple(kept)
+        )
     return None if state is None else state[which]
 
 

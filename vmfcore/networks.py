@@ -39,7 +39,7 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
 
 
 def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
-    """Check the arguments of a solver; return couplings (1, N, P), fields (N,) and (1, K, P), and whether K is absent."""
+    """Checked arguments of a solver: couplings (1, N, P), fields (N,) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
     if np.abs(couplings).max() > MAX_COUPLING:
         raise ValueError(

@@ -1,7 +1,7 @@
 """What one measures on learnt synapses."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from vmfcore import checks
 from vmfcore.spins import binary_entropy
@@ -31,7 +31,7 @@ def overlap_matrix(estimate, teacher):
 
 def _match(matrix):
     """The row assigned to each column of an overlap matrix, and its entry: the largest sum of absolute values."""
-    _, rows = linear_sum_assignment(np.abs(matrix).T, maximize=True)
+    _, rows = scipy.optimize.linear_sum_assignment(np.abs(matrix).T, maximize=True)
     return rows, matrix[rows, np.arange(len(rows))]
 
 

@@ -1,12 +1,13 @@
 """The model: P(σ, h | ξ) ∝ exp(β/√N Σ_iμ ξ_iμ σ_i h_μ), planted weights and samples from it."""
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from vmfcore import checks
 from vmfcore.exact import hidden_log_weights, hidden_states
 
 MAX_EXACT_HIDDEN = 16
+BLOCK = 2**17  # spins that are drawn at once: they stay in cache
 TEACHER, SAMPLES = 1, 2  # streams: teacher and data are independent even where they share a seed
 
 
@@ -130,7 +131,7 @@ def _checked(weights, beta, states, axis, name):
 
 def _draw(fields, rng):
     """Spins at the given local fields: +1 with probability (1 + tanh field)/2."""
-    return np.where(rng.random(fields.shape) < expit(2 * fields), 1.0, -1.0)
+    return np.where(rng.random(fields.shape) < scipy.special.expit(2 * fields), 1.0, -1.0)
 
 
 def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
@@ -177,8 +178,16 @@ def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
         states = hidden_states(n_hidden)
         log_weights = hidden_log_weights(couplings, np.zeros(n_visible), states)
         p = np.exp(log_weights - log_weights.max())
-        hidden = states[rng.choice(len(states), size=n_samples, p=p / p.sum())]
-        return _draw(hidden @ couplings.T, rng).astype(np.int8)
+        drawn, which = np.unique(rng.choice(len(states), size=n_samples, p=p / p.sum()), return_inverse=True)
+        up = scipy.special.expit(2 * states[drawn] @ couplings.T)
+        spins = np.empty((n_samples, n_visible), np.int8)
+        block = max(1, BLOCK // n_visible)
+        for start in range(0, n_samples, block):
+            rows = which[start : start + block]
+            np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[start : start + block].view(bool))
+        spins *= 2
+        spins -= 1
+        return spins
     spins = _draw(np.zeros((n_samples, n_visible)), rng)
     for _ in range(200 if n_sweeps is None else n_sweeps):
         spins = _draw(_draw(spins @ couplings, rng) @ couplings.T, rng)

@@ -6,8 +6,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from vmfcore import checks
+from vmfcore.jit import one_blas_thread
 from vmfcore.packing import pack_spins
-from vmfcore.threads import one_blas_thread
 from vmfcore.variational import MAX_BETA, Bound
 
 INITS = ("random", "pca")

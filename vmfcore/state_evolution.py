@@ -8,7 +8,7 @@ half difference d of the pair, independent given t: s has mean g_s for t = ++ an
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, ndtr
+import scipy
 
 from vmfcore import checks
 from vmfcore.networks import warn_unconverged
@@ -51,7 +51,7 @@ def _averages(gain, variance, coupling, correlation):
     teacher, square, product = np.empty(2), np.zeros(2), 0.0
     for side in (0, 1):  # t = ++, then +-
         s, d = gain[0] * (side == 0) + widths[0] * z_s, gain[1] * (side == 1) + widths[1] * z_d
-        aligned = expit(2.0 * coupling + log2cosh(2.0 * s)[:, None] - log2cosh(2.0 * d))  # P(x_1 = x_2)
+        aligned = scipy.special.expit(2.0 * coupling + log2cosh(2.0 * s)[:, None] - log2cosh(2.0 * d))  # P(x_1 = x_2)
         means = np.tanh(2.0 * s)[:, None] * aligned, np.tanh(2.0 * d) * (1.0 - aligned)
         teacher[side] = 2.0 * p[side] * (w_s @ means[side] @ w_d)
         square += [2.0 * p[side] * (w_s @ mean**2 @ w_d) for mean in means]
@@ -79,7 +79,7 @@ def _sign_overlap(gain, variance, coupling, correlation):
         mean = gain * (side == np.arange(2))
         x = 2.0 * (mean[outer] + widths[outer] * z)
         edge = 0.5 * _asinh_scaled_sinh(x, 2.0 * coupling * (inner - outer))
-        total += p * (weights @ (2.0 * ndtr((mean[inner] + edge) / widths[inner]) - 1.0))
+        total += p * (weights @ (2.0 * scipy.special.ndtr((mean[inner] + edge) / widths[inner]) - 1.0))
     return total
 
 

@@ -9,11 +9,12 @@ import numba
 import numpy as np
 
 from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
+from vmfcore.jit import kernel, parallel_kernel
 
 CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}  # of probabilities: adds 2e-8 nats a synapse, or 4e-17
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _entropies(columns, cut, reach, constants, integers, sums):
     """-Σ p ln p + q ln q, p and q = (1 ± λ)/2, as N ln 2 - Σ [ln(4pq) + λ ln(p/q)]/2 of every row."""
     for c in numba.prange(len(columns)):
@@ -41,9 +42,12 @@ def total_entropy(means):
     return sums.sum(axis=-1)
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _dual_couplings(columns, scalars, reach, constants, integers, couplings, inverse_slack, sums):
-    """J with tanh J = λt, 1/(1 - λ²t²) and Σ ln(1 - λ²t²), Σ J² of every row; ``scalars``: exp(-2β/√N) = e, (1 + e)²."""
+    """J with tanh J = λt, 1/(1 - λ²t²), and Σ ln(1 - λ²t²) and Σ J² of every row.
+
+    ``scalars`` are e = exp(-2β/√N) and (1 + e)².
+    """
     for c in numba.prange(len(columns)):
         means, ratio, lanes = columns[c], np.empty_like(columns[c]), np.empty(LANES)
         inverse, one, edge, scale = inverse_slack[c], constants[0], scalars[0], scalars[1]
@@ -74,14 +78,14 @@ def dual_couplings(columns, scale):
     return couplings, inverse_slack, (sums[0] + columns.shape[-1] * rounding).sum(axis=-1), np.sqrt(sums[1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def annealed_gradient(means, t, inverse_slack, correlations):
     """Overwrite C with t (C - λt)/(1 - λ²t²); flat arrays."""
     for i in range(means.size):
         correlations[i] = t * (correlations[i] - means[i] * t) * inverse_slack[i]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _combine(numbers, x, y, out):
     a, b, c = numbers
     for i in range(x.size):

@@ -16,13 +16,13 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.averages import exp, numbers
+from vmfcore.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
 from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
-from vmfcore.threads import numba_threads, one_blas_thread
 
 BATCH = 16  # networks whose matrix products are done together
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _product(x, matrix, out):
     """Rows of x times a matrix."""
     if len(x) == 1:
@@ -31,7 +31,7 @@ def _product(x, matrix, out):
         np.dot(x, matrix, out)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _half_sweep(source, target, fields, matrices, damping, constants, work):
     """Update the ``target`` magnetizations of a batch from those of the other layer; return the largest change.
 
@@ -61,14 +61,14 @@ def _half_sweep(source, target, fields, matrices, damping, constants, work):
     return change
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _entropy(m):
     """Entropy of one spin."""
     p, q = 0.5 * (1.0 + m), 0.5 * (1.0 - m)
     return (-p * math.log(p) if p > 0.0 else 0.0) - (q * math.log(q) if q > 0.0 else 0.0)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _free_energy(m, r, a, b, pull, reaction):
     """ln Z of one network; ``pull`` and ``reaction`` are Σ_i J m_i and Σ_i J² (1 - m_i²)."""
     log_z = 0.0
@@ -79,11 +79,12 @@ def _free_energy(m, r, a, b, pull, reaction):
     return log_z
 
 
-@numba.njit(cache=True, parallel=True, error_model="numpy")
+@parallel_kernel
 def _run(columns, squares, a, b, control, constants, states, out):
-    """Iterate networks to convergence in batches: columns (R, P, N), a (1, N), b (R, K, P); out has ln Z, sweeps, residual.
+    """Iterate networks to convergence, in batches.
 
-    ``control`` holds damping, tolerance and the largest number of sweeps; ``states`` m (R, K, N) and r (R, K, P).
+    J and J² as columns (R, P, N), fields a (1, N) and b (R, K, P); ``control`` holds damping, tolerance and the largest
+    number of sweeps, ``states`` m (R, K, N) and r (R, K, P); ``out`` gets ln Z, sweeps and residual, (3, R, K).
     """
     n_replicas, n_networks, n_hidden = b.shape
     n_visible, n_batches = a.shape[1], -(-n_networks // BATCH)
@@ -131,7 +132,7 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
     return CavityState(*messages, None, log_z, n_iter.astype(np.int64), residual, residual <= control[1], messages)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@kernel
 def _edges(columns, m, r, out):
     """out = m r + J (1 - m²)(1 - r²) of one network a replica: columns (R, P, N), m (R, N), r (R, P)."""
     slack = np.empty_like(m[0])
@@ -197,10 +198,10 @@ def run_tap(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=None, 
 
     Notes
     -----
-    O(N P) a sweep and a network, as matrix products.  Equal to the cavity method up to terms of order Σ J³ at a node,
-    thus 1/√N and below for J of order 1/√N (for one network of N = 100, P = 3: ln Z to 1e-3); unlike it not exact on
-    trees.  m = ∂lnZ/∂a, r = ∂lnZ/∂b and C = ∂lnZ/∂J at convergence.  Networks iterate in batches
-    of 16, each until the last of it has converged.  Parallel updates fail to converge earlier than those of `vmfcore.run_cavity` where couplings are strong.
+    O(N P) a sweep and a network, as matrix products of batches of 16 networks; a batch iterates until the last of them
+    has converged.  The two sides of the equations agree with the cavity method up to terms of third order in J; unlike
+    it they are not exact on trees.  m = ∂lnZ/∂a, r = ∂lnZ/∂b and C = ∂lnZ/∂J at convergence.  Parallel updates fail to
+    converge earlier than those of `vmfcore.run_cavity` where couplings are strong.
 
     References
     ----------

@@ -1,8 +1,7 @@
 r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds, Bayes-optimal overlaps, evidence."""
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import erf
+import scipy
 
 from vmfcore import checks
 from vmfcore.spins import line_grid, log2cosh
@@ -82,7 +81,7 @@ def _overlap(alpha, beta):
     low = 1e-12
     if alpha * beta**4 <= 1 or excess(low) <= 0:
         return 0.0, 0.0
-    q = 1.0 if excess(1.0) >= 0 else brentq(excess, low, 1.0, xtol=1e-14)  # 1 to the accuracy of T
+    q = 1.0 if excess(1.0) >= 0 else scipy.optimize.brentq(excess, low, 1.0, xtol=1e-14)  # 1 to the accuracy of T
     return q, information(q)
 
 
@@ -126,7 +125,7 @@ def bayes_optimal_overlap(alpha, beta):
     Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
     """
     _, q, kappa = _fixed_points(alpha, beta)
-    return q, erf(np.sqrt(kappa / 2))
+    return q, scipy.special.erf(np.sqrt(kappa / 2))
 
 
 def free_entropy(alpha, beta):

@@ -13,10 +13,10 @@ import numpy as np
 
 from vmfcore import checks, data_terms, dual
 from vmfcore.exact import MAX_SUMMED_UNITS
+from vmfcore.jit import one_blas_thread
 from vmfcore.networks import NETWORK_ADVICE, warn_unconverged
 from vmfcore.packing import pack_spins
 from vmfcore.synapses import combine, total_entropy
-from vmfcore.threads import one_blas_thread
 
 MAX_BETA = 50.0
 MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term
@@ -51,7 +51,9 @@ def kl_divergence(means, entropy, prior_mean=0.0):
     return -entropy - 0.5 * (up + down) * means.shape[-2] * means.shape[-1] - 0.5 * (up - down) * total_mean
 
 
-def evaluate(data, means, beta, prior_mean=0.0, *, data_term="gaussian", model_term="annealed", n_samples=None, **options):
+def evaluate(
+    data, means, beta, prior_mean=0.0, *, data_term="gaussian", model_term="annealed", n_samples=None, **options
+):
     """Bound and gradient at once, without checks: packed ``data``, ``options`` those of the model term.
 
     With ``n_samples`` the data stand for so many.
@@ -79,7 +81,8 @@ def check_options(n_visible, n_hidden, data_term, model_term, expectation, n_poi
     checks.real(0, np.inf, tol=tol)
     if expectation == "exact" and n_hidden > MAX_SUMMED_UNITS:
         raise ValueError(
-            f'expectation must be "cavity" or "tap" for more than {MAX_SUMMED_UNITS} hidden units, got "exact" and {n_hidden}'
+            f'expectation must be "cavity" or "tap" for more than {MAX_SUMMED_UNITS} hidden units, '
+            f'got "exact" and {n_hidden}'
         )
     if n_hidden > 2:
         checks.power_of_two(n_points=n_points)

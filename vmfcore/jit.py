@@ -1,10 +1,27 @@
-"""Threads: matrix products run on one, so that their bits do not depend on the machine; blocks of work on all."""
+"""How kernels are compiled and on how many threads they run."""
 
 import contextlib
 import functools
 
 import numba
 from threadpoolctl import ThreadpoolController
+
+
+def _compile(function, **options):
+    try:
+        return numba.njit(cache=True, error_model="numpy", **options)(function)
+    except RuntimeError:  # neither the folder of the package nor that of the user can be written: compile every time
+        return numba.njit(error_model="numpy", **options)(function)
+
+
+def kernel(function):
+    """Compiled at its first call, and kept on disk."""
+    return _compile(function)
+
+
+def parallel_kernel(function):
+    """A kernel whose `numba.prange` runs on all threads."""
+    return _compile(function, parallel=True)
 
 
 @functools.cache

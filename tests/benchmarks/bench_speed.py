@@ -1,0 +1,222 @@
+"""What a training step costs, side by side with something that everyone can time.  `make bench` runs it.
+
+Every benchmark runs once before it is timed, so that nothing is compiled on the clock; the reference is timed in the
+same process, in turns with the code.  Times are for two cores; ratios are what counts.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+import naive
+import numpy as np
+import pytest
+from sklearn.neural_network import BernoulliRBM
+
+import vmfcore as vmf
+from vmfcore import dual
+
+ROUNDS = 5
+
+
+def seconds(function, n):
+    """Median time of n calls."""
+    times = []
+    for _ in range(n):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def gemm_pair(spins, n_hidden, dtype):
+    """The two matrix products of a data term, by numpy on all threads."""
+    x, means = spins.astype(dtype), np.ones((spins.shape[1], n_hidden), dtype)
+    response = np.ones((len(spins), n_hidden), dtype)
+    return lambda: (x @ means, x.T @ response)
+
+
+def step_seconds(spins, n_hidden, n_steps, **options):
+    """Median time of a step of `fit`, from one call of the callback to the next; the first ten are left out."""
+    ticks = []
+    options = {"settled": 1e-12, "seed": 0, "callback": lambda *_: ticks.append(time.perf_counter())} | options
+    vmf.fit(spins, n_hidden, 1.0, n_steps=n_steps, **options)
+    return float(np.median(np.diff(ticks)[10:]))
+
+
+def rested(function):
+    """Call a function when the idle threads of the one before have stopped to spin."""
+    time.sleep(0.3)
+    return function()
+
+
+def in_turns(benchmark, ours, reference):
+    """Medians over rounds of what ``ours()`` and ``reference()`` return, called in turns after one round unrecorded."""
+    pairs = []
+    benchmark.pedantic(lambda: pairs.append((rested(ours), rested(reference))), rounds=ROUNDS, warmup_rounds=1)
+    return np.median(pairs[1:], axis=0)
+
+
+def script(text):
+    """What a fresh process prints as JSON, its peak memory in MB included."""
+    text += "\nimport json, resource\nout['rss'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024"
+    text += "\nprint(json.dumps(out))"
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("n_hidden", [100, 400])
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 1.8), ("float64", None)])
+def bench_full_step(benchmark, row, n_hidden, dtype, limit):
+    spins, _ = vmf.load_digits(2000)
+    pair = gemm_pair(spins, n_hidden, dtype)
+    options = {"dtype": np.dtype(dtype), "expectation": "tap", "step_size": 0.005}
+    ours, reference = in_turns(
+        benchmark, lambda: step_seconds(spins, n_hidden, 60, **options), lambda: seconds(pair, 40)
+    )
+    what = f"full step, M=2000, N=784, P={n_hidden}, {dtype}, annealed + tap"
+    row(what, "its two matrix products", ours / reference, limit if n_hidden == 100 else None)
+
+
+def bench_one_pass(benchmark, row):
+    digits, _ = vmf.load_digits()
+    spins = np.tile(digits, (12, 1))
+    pixels = (spins > 0).astype(np.float32)
+
+    def ours(batch_size):
+        options = {"batch_size": batch_size, "n_steps": len(spins) // batch_size, "dtype": np.float32}
+        return seconds(lambda: vmf.fit(spins, 100, 1.0, step_size=0.002, seed=0, **options), 1)
+
+    def reference():
+        return seconds(lambda: BernoulliRBM(100, batch_size=100, n_iter=1, random_state=0).fit(pixels), 1)
+
+    ours(500)
+    times = np.empty((3, 3))
+
+    def in_one_round():
+        times[np.isnan(times[:, 0]).argmax()] = rested(reference), rested(lambda: ours(500)), rested(lambda: ours(100))
+
+    times[:] = np.nan
+    benchmark.pedantic(in_one_round, rounds=3)
+    epoch, large, small = np.median(times, axis=0)
+    what = "one pass, 60,000 x 784, P=100, float32, batches of"
+    row(f"{what} 500", "an epoch of BernoulliRBM(100, batch_size=100), float32", large / epoch, 0.5)
+    row(f"{what} 100", "an epoch of BernoulliRBM(100, batch_size=100), float32", small / epoch)
+
+
+def bench_quenched_step(benchmark, row):
+    weights = vmf.planted_weights(100, 2, seed=0)
+    spins, means = vmf.sample_spins(weights, 1.0, 500, seed=1), np.random.default_rng(2).uniform(-0.5, 0.5, (100, 2))
+    options = {"model_term": "quenched", "expectation": "cavity"}
+    plain = []
+
+    def reference():
+        return seconds(lambda: plain.append(naive.quenched_gradient(spins, means, 1.0, 1000, 100, seed=len(plain))), 1)
+
+    ours, slow = in_turns(benchmark, lambda: step_seconds(spins, 2, 60, **options), reference)
+    row(
+        "one step, N=100, P=2, M=500, quenched + cavity, 64 z",
+        "naive Monte-Carlo, 1000 z, 100 iterations",
+        ours / slow,
+        1 / 300,
+    )
+    model = dual.quenched(means, 1.0, expectation="exact", n_points=4096)
+    data = vmf.bound_gradient(spins, means, 1.0, expectation="exact") + np.arctanh(means)
+    data += len(spins) * dual.annealed(means, 1.0, expectation="exact").gradient
+    exact = data - len(spins) * model.gradient
+    got = vmf.bound_gradient(spins, means, 1.0, **options) + np.arctanh(means)
+    error, slow_error = (np.sqrt(np.mean((g - exact) ** 2)) for g in (got, plain[0]))
+    row("error of its gradient (root mean square)", "that of the naive one", error / slow_error, 1.0)
+
+
+def bench_time_to_overlap(benchmark, row):
+    weights = vmf.planted_weights(1000, 3, seed=0)
+    spins = vmf.sample_spins(weights, 1.0, 5000, seed=1)
+    _, target = vmf.bayes_optimal_overlap(5.0, 1.0)
+    pair, seeds = gemm_pair(spins, 3, np.float64), iter(range(100))
+
+    def ours():
+        seen, start = [], time.perf_counter()
+        vmf.fit(spins, 3, 1.0, seed=next(seeds), callback=lambda _, m, __: seen.append((time.perf_counter(), m)))
+        overlaps = [vmf.overlap(np.where(m >= 0, 1, -1), weights).mean() for _, m in seen]
+        reached = np.array(overlaps) >= target - 0.03
+        return seen[int(reached.argmax())][0] - start if reached.any() else np.inf
+
+    time_to, reference = in_turns(benchmark, ours, lambda: seconds(pair, 20))
+    row(
+        "to sign overlap >= theory - 0.03, N=1000, P=3, alpha=5",
+        "100 pairs of its matrix products",
+        time_to / reference / 100,
+        20,
+    )
+    sampling = seconds(lambda: vmf.sample_spins(weights, 1.0, 5000, seed=1), 5)
+    row("drawing its data", "100 pairs of its matrix products", sampling / reference / 100)
+
+
+SIZES = {"N": [98, 196, 392, 784, 1568], "P": [25, 50, 100, 200, 400], "M": [500, 1000, 2000, 4000, 8000]}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def bench_growth(benchmark, row, name):
+    rng, times = np.random.default_rng(0), []
+
+    def all_sizes():
+        times.append([])
+        for size in SIZES[name]:
+            n = {"N": 784, "P": 100, "M": 2000} | {name: size}
+            spins = vmf.sample_spins(rng.uniform(-1, 1, (n["N"], 3)), 1.0, n["M"], seed=0)
+            options = {"dtype": np.float32, "expectation": "tap", "step_size": 0.005}
+            times[-1].append(step_seconds(spins, n["P"], 30, **options))
+
+    benchmark.pedantic(all_sizes, rounds=ROUNDS, warmup_rounds=1)
+    step = np.median(times[1:], axis=0)
+    for size, now, then in zip(SIZES[name][1:], step[1:], step, strict=False):
+        row(f"step at {name}={size}", f"at {name}={size // 2}: {1e3 * then:.2f} ms", now / then, 2.2)
+
+
+MEMORY = """
+import numpy as np, vmfcore as vmf
+spins = np.tile(vmf.load_digits({m})[0] if {m} <= 5000 else vmf.load_digits()[0], ({m} // 5000 or 1, 1))
+vmf.fit(spins, {p}, 1.0, expectation="tap", dtype=np.{dtype}, n_steps=3, step_size=0.001, batch_size={batch}, seed=0)
+out = {{}}
+"""
+
+
+def bench_memory(benchmark, row):
+    peaks = {}
+
+    def measure():
+        for p in (125, 250, 500, 1000):
+            peaks[f"step, P={p}, N=784, M=2000, float64"] = MEMORY.format(m=2000, p=p, dtype="float64", batch=None)
+        for m in (5000, 10000, 20000, 40000, 60000):
+            peaks[f"M={m}, P=100, float32, batches of 500"] = MEMORY.format(m=m, p=100, dtype="float32", batch=500)
+        for what, text in peaks.items():
+            peaks[what] = script(text)["rss"] / 1024
+
+    benchmark.pedantic(measure, rounds=1)
+    for what, gigabytes in peaks.items():
+        row(f"peak memory, {what}", "GB", gigabytes, 1.0)
+
+
+START = """
+import time; start = time.perf_counter()
+import numpy as np, vmfcore as vmf
+out = {"import": time.perf_counter() - start}
+spins, ticks, start = np.ones((500, 200), np.int8), [], time.perf_counter()
+spins[np.random.default_rng(0).random(spins.shape) < 0.5] = -1
+vmf.fit(spins, 20, 1.0, n_steps=1, seed=0, callback=lambda *_: ticks.append(time.perf_counter()))
+out["first"] = ticks[0] - start
+"""
+
+
+def bench_start(benchmark, row):
+    runs = []
+    benchmark.pedantic(lambda: runs.append(script(START)), rounds=ROUNDS, warmup_rounds=1)
+    row("import vmfcore", "seconds", float(np.median([run["import"] for run in runs[1:]])), 0.4)
+    row(
+        "first fit of a process, until its first step",
+        "seconds",
+        float(np.median([run["first"] for run in runs[1:]])),
+        1.0,
+    )

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 
 def states(n):
@@ -90,9 +91,49 @@ def cavity(couplings, visible_fields, hidden_fields, n_sweeps=300):
     return np.tanh(field_v), np.tanh(field_h), correlations, log_z
 
 
+def tap(couplings, visible_fields, hidden_fields, n_sweeps=400):
+    """Equations of Thouless, Anderson and Palmer, node by node, in turn hidden and visible; m, r, C and ln Z."""
+    n_visible, n_hidden = couplings.shape
+    m, r = np.zeros(n_visible), np.zeros(n_hidden)
+    for _ in range(n_sweeps):
+        before = r.copy()
+        for mu in range(n_hidden):
+            field = hidden_fields[mu]
+            for i in range(n_visible):
+                field += couplings[i, mu] * m[i] - before[mu] * couplings[i, mu] ** 2 * (1 - m[i] ** 2)
+            r[mu] = np.tanh(field)
+        before = m.copy()
+        for i in range(n_visible):
+            field = visible_fields[i]
+            for mu in range(n_hidden):
+                field += couplings[i, mu] * r[mu] - before[i] * couplings[i, mu] ** 2 * (1 - r[mu] ** 2)
+            m[i] = np.tanh(field)
+    log_z, correlations = visible_fields @ m + hidden_fields @ r, np.empty((n_visible, n_hidden))
+    for mean in (*m, *r):
+        log_z -= sum(p * np.log(p) for p in ((1 + mean) / 2, (1 - mean) / 2))
+    for i, mu in np.ndindex(n_visible, n_hidden):
+        j, slack = couplings[i, mu], (1 - m[i] ** 2) * (1 - r[mu] ** 2)
+        log_z += j * m[i] * r[mu] + j**2 * slack / 2
+        correlations[i, mu] = m[i] * r[mu] + j * slack
+    return m, r, correlations, log_z
+
+
 def gaussian_average(f):
     """E f(z), z ~ Normal(0, 1), by adaptive quadrature."""
     return quad(lambda z: f(z) * np.exp(-z * z / 2) / np.sqrt(2 * np.pi), -9, 9, limit=500, epsabs=1e-12)[0]
+
+
+def gaussian_sum(f, cut=9.0, n_grid=200_001):
+    """The same for functions that change too quickly for quadrature: a sum over a grid finer than any of them."""
+    z = np.linspace(-cut, cut, n_grid)
+    p = np.exp(-(z**2) / 2)
+    return f(z) @ p / p.sum()
+
+
+def field_with_reaction(field, variance):
+    """The y of y + v tanh y = x."""
+    bound = abs(field) + variance + 1
+    return brentq(lambda y: y + variance * np.tanh(y) - field, -bound, bound, xtol=1e-15, rtol=1e-15)
 
 
 def data_term(spins, means, beta):
@@ -275,3 +316,24 @@ def free_entropy(alpha, beta):
     sites = gaussian_average(lambda z: log2cosh(kappa + np.sqrt(kappa) * z)) - kappa * (1 + q) / 2
     samples = gaussian_average(lambda z: log2cosh(b * q + beta * np.sqrt(q) * z)) - np.log(2)
     return sites + alpha * (samples - b * q / 2)
+
+
+def quenched_gradient(spins, means, beta, n_z, n_sweeps, seed):
+    """Gradient of bound + KL with the paper's model term: Monte-Carlo over z, message passing for all z at once."""
+    (n_samples, n_visible), n_hidden = spins.shape, means.shape[1]
+    scale, width = beta / np.sqrt(n_visible), np.sqrt(np.mean(1 - means**2, axis=0))
+    z = np.random.default_rng(seed).normal(size=(n_z, n_hidden))
+    local = beta * (spins @ means / np.sqrt(n_visible) + width * z[:, None])  # (n_z, M, P)
+    gradient = scale * spins.T @ np.tanh(local).mean(axis=0)
+    gradient -= scale**2 * means * (1 - np.tanh(local) ** 2).mean(axis=0).sum(axis=0)
+    t, b, m = np.tanh(scale * means), beta * width * z, np.zeros((n_z, n_visible, n_hidden))
+    for _ in range(n_sweeps):
+        w = np.arctanh(t * m)
+        chi = b[:, None] + w.sum(axis=1, keepdims=True) - w
+        u = np.arctanh(t * np.tanh(chi))
+        m = np.tanh(u.sum(axis=2, keepdims=True) - u)
+    big = np.tanh(chi)
+    correlations = (m * big + t) / (1 + m * big * t)
+    r = np.tanh(b + np.arctanh(t * m).sum(axis=1))
+    model = scale * (correlations - means / np.sqrt(n_visible) * (z * r / width)[:, None]).mean(axis=0)
+    return gradient - n_samples * model

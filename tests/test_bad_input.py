@@ -13,6 +13,17 @@ MEANS = np.zeros((5, 3))
 DRAWN = np.random.default_rng(0).choice([-1, 1], size=(7, 5))
 NAN = np.full((7, 5), np.nan)
 
+BITS = np.full((7, 1), 255, np.uint8)
+
+PACKED = [
+    (vmf.PackedSpins(BITS.astype(int), 5), TypeError, "spins.bits must be an array of dtype uint8, got int64"),
+    (vmf.PackedSpins([[255]], 5), TypeError, "spins.bits must be an array of dtype uint8, got <class 'list'>"),
+    (vmf.PackedSpins(BITS, 9), ValueError, r"spins.bits must have shape \(any, 2\) for 9 spins, got \(7, 1\)"),
+    (vmf.PackedSpins(BITS[0], 5), ValueError, r"spins.bits must have shape \(any, 1\) for 5 spins, got \(1,\)"),
+    (vmf.PackedSpins(BITS[:0], 5), ValueError, r"spins.bits must have shape \(any, 1\) for 5 spins, got \(0, 1\)"),
+    (vmf.PackedSpins(BITS, 0), ValueError, "n_visible must be an integer >= 1, got 0"),
+    (vmf.PackedSpins(BITS, 5.0), TypeError, "n_visible must be an integer >= 1, got 5.0"),
+]
 BOUND = {
     "spins": [
         (SPINS[0], ValueError, "spins must be a non-empty array of"),
@@ -23,6 +34,7 @@ BOUND = {
         (NAN, ValueError, "spins must hold finite numbers, got nan at index"),
         ("spins", TypeError, "spins must be a real array"),
         (None, TypeError, "spins must be a real array"),
+        *PACKED,
     ],
     "beta": [
         (0, ValueError, r"beta must be a real number in \(0, 50\), got 0"),
@@ -38,7 +50,7 @@ BOUND = {
     ],
     "model_term": [("anealed", ValueError, "model_term must be one of 'annealed', 'quenched', got 'anealed'")],
     "expectation": [
-        ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'exact', got"),
+        ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'tap', 'exact', got 'bethe'"),
         (None, TypeError, "expectation must be one of"),
     ],
     "prior_mean": [(1.0, ValueError, r"prior_mean must be a real number in \(-1, 1\)")],
@@ -97,6 +109,23 @@ CASES = {
                 (MEANS + 2, ValueError, r"init must hold means in \[-1, 1\]"),
             ],
             "settled": [(-1.0, ValueError, "settled must be a real number")],
+            "tol": [
+                (0.0, ValueError, "tol must be a real number in"),
+                (np.nan, ValueError, "tol must be a real number in"),
+                ("small", TypeError, "tol must be a real number in"),
+            ],
+            "dtype": [
+                (np.float16, ValueError, "dtype must be numpy.float64 or numpy.float32, got <class 'numpy.float16'>"),
+                (int, ValueError, "dtype must be numpy.float64 or numpy.float32, got <class 'int'>"),
+                ("half precision", TypeError, "dtype must be numpy.float64 or numpy.float32, got 'half precision'"),
+                (None, ValueError, "dtype must be numpy.float64 or numpy.float32, got None"),
+            ],
+            "batch_size": [
+                (0, ValueError, "batch_size must be an integer >= 1, got 0"),
+                (8, ValueError, "batch_size must be at most the number of samples, 7, got 8"),
+                (3.0, TypeError, "batch_size must be an integer >= 1, got 3.0"),
+                (True, TypeError, "batch_size must be an integer >= 1, got True"),
+            ],
             "seed": [(-1, ValueError, "seed must be an integer >= 0"), (None, TypeError, "seed must be an integer")],
             "callback": [(3, TypeError, "callback must be callable or None")],
         },
@@ -184,6 +213,35 @@ CASES = {
             ],
         },
     ),
+    "run_tap": (
+        {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
+        {
+            "couplings": [
+                (MEANS[0], ValueError, "couplings must be a non-empty array of shape"),
+                (MEANS * np.nan, ValueError, "couplings must hold finite numbers"),
+                (MEANS + 101, ValueError, r"couplings must be in \[-100, 100\]"),
+            ],
+            "visible_fields": [(np.zeros(3), ValueError, r"visible_fields must be a non-empty array of shape \(5\)")],
+            "hidden_fields": [
+                (np.zeros(5), ValueError, r"hidden_fields must be a non-empty array of shape \(any, 3\)"),
+                (np.full(3, np.inf), ValueError, "hidden_fields must hold finite numbers"),
+            ],
+            "damping": [(1.0, ValueError, r"damping must be a real number in \[0, 0.95\]")],
+            "tol": [
+                (-1e-9, ValueError, "tol must be a real number"),
+                ("small", TypeError, "tol must be a real number"),
+            ],
+            "max_iter": [(1e3, TypeError, "max_iter must be an integer >= 1")],
+            "messages": [
+                (np.ones((3, 5)), ValueError, r"messages must be a non-empty array of shape \(8\), got shape \(3, 5\)"),
+                (np.ones(5), ValueError, r"messages must be a non-empty array of shape \(8\), got shape \(5,\)"),
+                (np.full(8, 1.5), ValueError, r"messages must hold means in \[-1, 1\], got 1.5"),
+                (np.full(8, np.nan), ValueError, "messages must hold finite numbers"),
+                ("abc", TypeError, "messages must be a real array"),
+            ],
+        },
+    ),
+    "pack_spins": ({"spins": SPINS}, {"spins": BOUND["spins"]}),
     "log_partition": (
         {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
         {
@@ -303,9 +361,19 @@ def test_combinations_that_do_not_fit():
     with pytest.raises(ValueError, match='init="pca" needs n_hidden <= the rank of the data covariance, 2, got 3'):
         vmf.fit(rows, 3, 1.0, init="pca", seed=0)
     with pytest.raises(
-        ValueError, match='expectation must be "cavity" for more than 20 hidden units, got "exact" and 23'
+        ValueError, match='expectation must be "cavity" or "tap" for more than 20 hidden units, got "exact" and 23'
     ):
         vmf.fit(SPINS, 23, 1.0, expectation="exact", seed=0)
+    with pytest.raises(ValueError, match=r"dtype must be float64 for beta > 8, got float32 and beta 8.5"):
+        vmf.fit(SPINS, 3, 8.5, dtype=np.float32, seed=0)
+    # the hidden fields tell how many networks there are, and the messages must follow
+    with pytest.raises(ValueError, match=r"messages must be a non-empty array of shape \(2, 8\), got shape \(8,\)"):
+        vmf.run_tap(MEANS, np.zeros(5), np.zeros((2, 3)), messages=np.zeros(8))
+    # "tap" is a data term and an expectation, not a model term; the quenched term checks its points with it, too
+    with pytest.raises(ValueError, match="model_term must be one of 'annealed', 'quenched', got 'tap'"):
+        vmf.bound(SPINS, MEANS, 1.0, model_term="tap")
+    with pytest.raises(ValueError, match="n_points must be a power of two, got 48"):
+        vmf.bound(SPINS, MEANS, 1.0, model_term="quenched", expectation="tap", n_points=48)
     with pytest.raises(ValueError, match=r"spins must be a real array of shape \(any, any\)"):
         vmf.fit([[1, -1], [1]], 2, 1.0, seed=0)
 

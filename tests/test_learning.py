@@ -143,16 +143,16 @@ def test_the_best_restart_is_chosen_by_the_bound():
 
 def test_principal_component_start_sees_the_teacher():
     weights, spins = planted(199, 2, 5, seed=8)
-    start = restarts.principal_components(spins.astype(float), 2, np.random.default_rng(0))
+    start = restarts.principal_components(vmf.pack_spins(spins), 2, np.random.default_rng(0))
     span = np.linalg.qr(start)[0]
     inside = np.linalg.norm(span.T @ weights, axis=0) / np.sqrt(199)
     # theory for P = 1: cos = 0.816; finite N and two units scatter by 0.05
     assert (inside > 0.65).all()
-    other = restarts.principal_components(spins.astype(float), 2, np.random.default_rng(1))
+    other = restarts.principal_components(vmf.pack_spins(spins), 2, np.random.default_rng(1))
     assert np.abs(other.T @ start).max() < 0.99 * np.linalg.norm(start[:, 0]) ** 2  # another rotation
     assert np.sqrt((start**2).mean()) == pytest.approx(0.2, rel=0.05)  # tanh shrinks the largest
     rows = spins[:97].astype(float)
-    few = restarts.principal_components(rows, 2, np.random.default_rng(0))
+    few = restarts.principal_components(vmf.pack_spins(rows), 2, np.random.default_rng(0))
     top = np.linalg.svd(rows - rows.mean(axis=0))[2][:2]
     # fewer data than spins: the same plane by the small Gram matrix, up to the tanh
     np.testing.assert_allclose(np.arctanh(few), np.arctanh(few) @ np.eye(2), atol=0)

@@ -4,6 +4,7 @@ import pytest
 
 import vmfcore as vmf
 from vmfcore import data_terms, dual, variational
+from vmfcore.spins import binary_entropy
 
 PAIRS = [(m, e) for m in dual.MODEL_TERMS for e in dual.EXPECTATIONS]
 
@@ -14,7 +15,7 @@ def problem(rng, n_visible, n_hidden, n_samples=7):
 
 def test_data_term_equals_one_integral_a_datum(rng):
     spins, means = problem(rng, 11, 3)
-    value, _ = data_terms.gaussian(spins, means, 1.4)
+    value, _ = data_terms.gaussian(vmf.pack_spins(spins), means, 1.4)
     assert value == pytest.approx(naive.data_term(spins, means, 1.4), abs=1e-7)  # 21 terms of 1e-9
 
 
@@ -22,14 +23,15 @@ def test_data_term_of_decided_synapses_is_exact(rng):
     spins, _ = problem(rng, 11, 3)
     weights = rng.choice([-1.0, 1.0], size=(11, 3))
     expected = naive.log2cosh(0.7 * spins @ weights / np.sqrt(11)).sum()
-    assert data_terms.gaussian(spins, weights, 0.7)[0] == pytest.approx(expected, rel=1e-12)
+    assert data_terms.gaussian(vmf.pack_spins(spins), weights, 0.7)[0] == pytest.approx(expected, rel=1e-12)
 
 
 def test_kl(rng):
     means = rng.uniform(-1, 1, size=(5, 3))
     for prior_mean in (0.0, 0.4):
-        assert variational.kl_divergence(means, prior_mean) == pytest.approx(naive.kl(means, prior_mean), rel=1e-12)
-    assert variational.kl_divergence(np.array([[1.0, -1.0]])) == pytest.approx(2 * np.log(2), rel=1e-15)
+        got = variational.kl_divergence(means, binary_entropy(means).sum(), prior_mean)
+        assert got == pytest.approx(naive.kl(means, prior_mean), rel=1e-12)
+    assert variational.kl_divergence(np.array([[1.0, -1.0]]), 0.0) == pytest.approx(2 * np.log(2), rel=1e-15)
 
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(5, 2), (3, 3), (7, 1)])
@@ -62,10 +64,17 @@ def test_a_hidden_unit_may_be_reversed_and_units_and_data_permuted(rng):
     assert vmf.bound(spins[::-1], means, 1.2).total == pytest.approx(reference, rel=1e-12)
 
 
-def test_auto_takes_exact_sums_up_to_ten_hidden_units(rng):
-    for n_hidden, expectation in [(10, "exact"), (11, "cavity")]:
-        spins, means = problem(rng, 17, n_hidden)
-        assert vmf.bound(spins, means, 1.5) == vmf.bound(spins, means, 1.5, expectation=expectation)
+@pytest.mark.parametrize(
+    ("n_visible", "n_hidden", "expectation"),
+    [(17, 10, "exact"), (17, 11, "cavity"), (1811, 11, "cavity"), (1823, 11, "tap"), (2003, 10, "exact")],
+)
+def test_auto_takes_exact_sums_then_edges_then_nodes(rng, n_visible, n_hidden, expectation):
+    # up to ten hidden units; below 20,000 synapses; from there on
+    spins, means = problem(rng, n_visible, n_hidden)
+    got = vmf.bound(spins, means, 0.9)
+    for other in dual.EXPECTATIONS:
+        equal = got == vmf.bound(spins, means, 0.9, expectation=other)
+        assert equal == (other == expectation), other
 
 
 def test_unconverged_message_passing_is_reported(rng):

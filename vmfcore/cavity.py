@@ -22,6 +22,7 @@ from vmfcore.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
+GRAIN = 2**12  # messages that are worth a thread
 LANES = 8  # factors that a loop keeps apart, so that it runs in parallel
 
 
@@ -180,7 +181,7 @@ def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_ite
     coupling_odds = np.exp(2.0 * np.ascontiguousarray(np.swapaxes(couplings, 1, 2), dtype=np.float64))
     fields = np.ascontiguousarray(hidden_fields.reshape(len(flat), n_hidden), dtype=np.float64)
     control = np.array([damping, tol, max_iter])
-    with numba_threads(len(flat)):
+    with numba_threads(len(flat), flat.size / GRAIN):
         out = _run(coupling_odds, visible_fields, fields, chunk, control, flat, means, correlations)
     log_z, n_iter, residual = out.T.reshape(3, *lead)
     means = means.reshape(*lead, -1)

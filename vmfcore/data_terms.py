@@ -14,6 +14,7 @@ from vmfcore.spins import log2cosh
 DATA_TERMS = ("gaussian", "exact", "tap")
 BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
 WIDE = 32
+GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
 MAX_JOBS = 32  # sums over samples that are added at the end: their number must not depend on that of the threads
 BYTES = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1.0  # the eight spins of a byte
 
@@ -90,7 +91,7 @@ def _averages(data, means, beta, reaction):
     rows = min(512, max(1, block // columns.shape[1]))
     n_jobs = min(MAX_JOBS, max(-(-n_samples // rows), min(4, -(-n_samples // 256))))
     sums, gradients = np.zeros((n_columns, n_jobs, 2)), np.empty((n_jobs, *columns.shape), dtype)
-    with numba_threads(n_jobs):
+    with numba_threads(n_jobs, n_samples * columns.size / GRAIN):
         _sum_over_samples(
             data.bits,
             columns,

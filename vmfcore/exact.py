@@ -1,5 +1,6 @@
 """Exact sums over the states of a small dual network: the reference for everything approximate."""
 
+import functools
 import itertools
 from typing import NamedTuple
 
@@ -21,13 +22,16 @@ class ExactState(NamedTuple):
     log_partition: np.ndarray  # nats
 
 
+@functools.lru_cache(maxsize=4)
 def hidden_states(n_hidden):
-    """All states of ``n_hidden`` spins, shape (2^P, P), float64."""
+    """All states of ``n_hidden`` spins, shape (2^P, P), float64, not to be written to."""
     if n_hidden > MAX_SUMMED_UNITS:
         raise ValueError(
             f"n_hidden must be at most {MAX_SUMMED_UNITS} for a sum over all hidden states, got {n_hidden}"
         )
-    return np.array(list(itertools.product((-1.0, 1.0), repeat=n_hidden)))
+    states = np.array(list(itertools.product((-1.0, 1.0), repeat=n_hidden)))
+    states.flags.writeable = False
+    return states
 
 
 def hidden_log_weights(couplings, visible_fields, hidden):
@@ -113,12 +117,12 @@ def run_exact(couplings, visible_fields, hidden_fields):
     log_z = np.logaddexp.reduce(log_weights, axis=1)
     p = np.exp(log_weights - log_z[:, None])
     m = np.zeros((len(b), n_visible))
-    c = np.zeros((len(b), n_visible, n_hidden))
+    c = np.swapaxes(np.zeros((len(b), n_hidden, n_visible)), 1, 2)
     block = max(1, BLOCK // n_visible)
     for start in range(0, len(hidden), block):
         h = hidden[start : start + block]
         tanh = np.tanh(h @ couplings.T + a)
         m += p[:, start : start + block] @ tanh
-        c += np.einsum("ks,sp,sn->knp", p[:, start : start + block], h, tanh, optimize=True)
+        c += np.swapaxes(np.matmul(p[:, None, start : start + block] * h.T, tanh), 1, 2)
     state = ExactState(m, p @ hidden, c, log_z)
     return ExactState(*(x[0] for x in state)) if single else state

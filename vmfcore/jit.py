@@ -38,10 +38,13 @@ def one_blas_thread():
 
 
 @contextlib.contextmanager
-def numba_threads(n_jobs):
-    """Context in which a parallel kernel of ``n_jobs`` jobs wakes no more threads than it has jobs."""
+def numba_threads(n_jobs, n_grains):
+    """Context in which a parallel kernel wakes no more threads than it has jobs, and grains of work worth a thread.
+
+    To wake a thread takes some 10 µs, and milliseconds where another process holds its core.
+    """
     before = numba.get_num_threads()
-    numba.set_num_threads(min(n_jobs, before))
+    numba.set_num_threads(max(1, min(n_jobs, int(n_grains), before)))
     try:
         yield
     finally:

@@ -9,8 +9,9 @@ import numba
 import numpy as np
 
 from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
-from vmfcore.jit import kernel, parallel_kernel
+from vmfcore.jit import kernel, numba_threads, parallel_kernel
 
+GRAIN = 2**13  # synapses that are worth a thread
 CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}  # of probabilities: adds 2e-8 nats a synapse, or 4e-17
 
 
@@ -38,7 +39,8 @@ def total_entropy(means):
     reach = (int(exponential[5] / -math.log(cut)), int(math.log(LARGEST) / -math.log(cut)))
     sums = np.empty(columns.shape[:-1])
     rows = columns.reshape(-1, columns.shape[-1])
-    _entropies(rows, means.dtype.type(2 * cut), reach, *logarithm, sums.ravel())
+    with numba_threads(len(rows), rows.size / GRAIN):
+        _entropies(rows, means.dtype.type(2 * cut), reach, *logarithm, sums.ravel())
     return sums.sum(axis=-1)
 
 
@@ -74,7 +76,8 @@ def dual_couplings(columns, scale):
     couplings, inverse_slack = np.empty((2, *columns.shape), columns.dtype)
     rows, sums = (-1, columns.shape[-1]), np.empty((2, *columns.shape[:-1]))
     outputs = couplings.reshape(rows), inverse_slack.reshape(rows), sums.reshape(2, -1)
-    _dual_couplings(columns.reshape(rows), np.array([edge, square]), reach, *logarithm, *outputs)
+    with numba_threads(columns.size // rows[1], columns.size / GRAIN):
+        _dual_couplings(columns.reshape(rows), np.array([edge, square]), reach, *logarithm, *outputs)
     return couplings, inverse_slack, (sums[0] + columns.shape[-1] * rounding).sum(axis=-1), np.sqrt(sums[1])
 
 

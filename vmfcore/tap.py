@@ -20,6 +20,7 @@ from vmfcore.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
 from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
 
 BATCH = 16  # networks whose matrix products are done together
+GRAIN = 2**16  # multiplications of one of them that are worth a thread
 
 
 @kernel
@@ -126,7 +127,7 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
         messages = tuple(np.zeros((*lead, n), dtype) for n in couplings.shape[1:])
     out, control = np.empty((3, *lead)), np.array([damping, tol, max_iter], dtype)
     fields = np.asarray(visible_fields, dtype)[None], np.ascontiguousarray(hidden_fields, dtype)
-    with numba_threads(lead[0] * -(-lead[1] // BATCH)):
+    with numba_threads(lead[0] * -(-lead[1] // BATCH), lead[1] * columns.size / GRAIN):
         _run(columns, columns**2, *fields, control, numbers(dtype)[0], messages, out)
     log_z, n_iter, residual = out
     return CavityState(*messages, None, log_z, n_iter.astype(np.int64), residual, residual <= control[1], messages)

@@ -148,6 +148,18 @@ def data_term(spins, means, beta):
     return total
 
 
+def data_term_tap(spins, means, beta):
+    """The same with the reaction of each sample: entropy of h, its energy and the correction, at r = tanh y."""
+    total = 0.0
+    for sigma in spins:
+        for column in means.T:
+            field, variance = beta * sigma @ column / np.sqrt(len(column)), beta**2 * np.mean(1 - column**2)
+            y = field_with_reaction(field, variance)
+            r = np.tanh(y)
+            total += log2cosh(y) - y * r + field * r + variance * (1 - r * r) / 2
+    return total
+
+
 def kl(means, prior_mean):
     total = 0.0
     for mean in means.ravel():

@@ -15,7 +15,7 @@ NAN = np.full((7, 5), np.nan)
 
 BITS = np.full((7, 1), 255, np.uint8)
 
-PACKED = [
+PACKED = [  # where data may be packed
     (vmf.PackedSpins(BITS.astype(int), 5), TypeError, "spins.bits must be an array of dtype uint8, got int64"),
     (vmf.PackedSpins([[255]], 5), TypeError, "spins.bits must be an array of dtype uint8, got <class 'list'>"),
     (vmf.PackedSpins(BITS, 9), ValueError, r"spins.bits must have shape \(any, 2\) for 9 spins, got \(7, 1\)"),
@@ -34,7 +34,6 @@ BOUND = {
         (NAN, ValueError, "spins must hold finite numbers, got nan at index"),
         ("spins", TypeError, "spins must be a real array"),
         (None, TypeError, "spins must be a real array"),
-        *PACKED,
     ],
     "beta": [
         (0, ValueError, r"beta must be a real number in \(0, 50\), got 0"),
@@ -75,22 +74,24 @@ CASES = {
         {"spins": SPINS, "means": MEANS, "beta": 1.0},
         BOUND
         | {
+            "spins": BOUND["spins"] + PACKED,
             "means": [
                 (MEANS[:3], ValueError, r"means must be a non-empty array of shape \(5, any\), got shape \(3, 3\)"),
                 (MEANS + 1.1, ValueError, r"means must hold means in \[-1, 1\], got 1.1"),
                 (MEANS * np.nan, ValueError, "means must hold finite numbers"),
                 (MEANS * 1j, TypeError, "means must be a real array"),
-            ]
+            ],
         },
     ),
     "bound_gradient": (
         {"spins": SPINS, "means": MEANS, "beta": 1.0},
-        BOUND | {"means": [(MEANS - 1, ValueError, r"means must be inside \(-1, 1\)")]},
+        BOUND | {"spins": PACKED, "means": [(MEANS - 1, ValueError, r"means must be inside \(-1, 1\)")]},
     ),
     "fit": (
         {"spins": SPINS, "n_hidden": 3, "beta": 1.0, "seed": 0},
         BOUND
         | {
+            "spins": BOUND["spins"] + PACKED,
             "n_hidden": [
                 (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
                 (1.5, TypeError, "n_hidden must be an integer >= 1"),
@@ -132,8 +133,9 @@ CASES = {
     ),
     "infer_weights": (
         {"spins": DRAWN, "n_hidden": 2, "beta": 0.5, "seed": 0},
-        {name: BOUND[name] for name in ("spins", "beta", "prior_mean", "tol")}
+        {name: BOUND[name] for name in ("beta", "prior_mean", "tol")}
         | {
+            "spins": BOUND["spins"] + PACKED,
             "n_hidden": [
                 (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
                 (11, ValueError, "n_hidden must be at most 10 for sums over joint states, got 11"),
@@ -241,7 +243,7 @@ CASES = {
             ],
         },
     ),
-    "pack_spins": ({"spins": SPINS}, {"spins": BOUND["spins"]}),
+    "pack_spins": ({"spins": SPINS}, {"spins": BOUND["spins"] + PACKED}),
     "log_partition": (
         {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
         {

@@ -368,6 +368,10 @@ def test_combinations_that_do_not_fit():
         vmf.fit(SPINS, 23, 1.0, expectation="exact", seed=0)
     with pytest.raises(ValueError, match=r"dtype must be float64 for beta > 8, got float32 and beta 8.5"):
         vmf.fit(SPINS, 3, 8.5, dtype=np.float32, seed=0)
+    with pytest.raises(ValueError, match=r"tol must be at least 1e-06 in single precision, got 1e-08"):
+        vmf.fit(SPINS, 3, 1.0, dtype=np.float32, tol=1e-8, seed=0)
+    with pytest.raises(ValueError, match=r"tol must be at least 1e-06 in single precision, got 1e-09"):
+        vmf.run_tap(np.ones((3, 2), np.float32), np.ones(3), np.ones(2), tol=1e-9)
     # the hidden fields tell how many networks there are, and the messages must follow
     with pytest.raises(ValueError, match=r"messages must be a non-empty array of shape \(2, 8\), got shape \(8,\)"):
         vmf.run_tap(MEANS, np.zeros(5), np.zeros((2, 3)), messages=np.zeros(8))

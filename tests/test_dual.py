@@ -205,7 +205,6 @@ def test_single_precision_follows_double(rng, term, expectation):
     np.testing.assert_allclose(single.gradient, double.gradient, atol=1e-5 * 1.1 / np.sqrt(101))
 
 
-@pytest.mark.xfail(reason="BUG in dual._most_coupled: all replicas choose anew when one of them must", strict=True)
 def test_the_pinned_unit_of_a_replica_does_not_depend_on_the_others():
     weak, strong = np.array([[0.5, 0.9, 0.7]] * 7), np.array([[0.6, 0.1, 0.9]] * 7)
     start = dual.annealed(np.stack([weak, weak]), 1.0).warm_start

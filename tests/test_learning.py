@@ -191,18 +191,23 @@ def test_restarts_trained_together_equal_restarts_alone(options):
     assert together.converged == best.converged
 
 
-def test_a_restart_that_has_settled_leaves():
+def test_a_restart_that_has_settled_leaves_and_the_others_keep_their_messages():
     _, spins = planted(101, 2, 8, seed=3)
-    counts = []
-    result = vmf.fit(spins, 2, 1.0, n_restarts=3, seed=1, callback=lambda step, *_: counts.append(step))
+    counts, options = [], {"model_term": "quenched", "expectation": "cavity", "n_points": 8}
+    result = vmf.fit(spins, 2, 1.0, n_restarts=3, seed=0, callback=lambda step, *_: counts.append(step), **options)
     together = [counts.count(step) for step in range(max(counts) + 1)]
     assert together[0] == 3  # all start at once
     assert 0 < together[-1] < 3  # and end one after the other
     assert together == sorted(together, reverse=True)
-    assert len(result.history.bound) in {sum(n >= k for n in together) for k in (1, 2, 3)}
+    lengths = [sum(n >= k for n in together) for k in (3, 2, 1)]
+    assert len(result.history.bound) in lengths[1:]  # here the best one goes on after the first has left
+    cold = dual.quenched(result.means, 1.0, n_points=8, tol=1e-7)
+    assert result.history.n_iter[lengths[0] :].max() < cold.n_iter
     assert result.converged
     assert result.bound.total == result.restart_bounds.max()
-    assert result.bound.total == pytest.approx(vmf.bound(spins, result.means, 1.0).total, rel=1e-12)  # 1e-9 a term
+    # the replicas' common grid changes 1,616 terms by 1e-10
+    again = vmf.bound(spins, result.means, 1.0, tol=1e-7, **options)
+    assert result.bound.total == pytest.approx(again.total, abs=2e-7)
 
 
 def test_callback_is_told_of_all_restarts_step_by_step():
@@ -240,10 +245,16 @@ def test_batches_reach_what_all_data_reach():
         assert batch.bound == vmf.bound(spins, batch.means, 1.0, tol=1e-7)
         # an estimate from an eighth of the data scatters by more than the climb's last steps
         assert np.std(batch.history.bound[-20:]) > 1
+        for name in ("bound", "data_term", "model_term", "kl"):
+            # 100 estimates, which scatter by less than 1 %
+            assert getattr(batch.history, name)[-100:].mean() == pytest.approx(
+                getattr(full.history, name)[-1], rel=1e-2
+            )
         assert batch.bound.total == pytest.approx(full.bound.total, abs=1)  # nats; measured 0.05
         overlaps.append([vmf.overlap(result.means, weights).mean() for result in (full, batch)])
     full, batch = np.transpose(overlaps)
-    np.testing.assert_allclose(batch, full, atol=5e-3)  # measured 1e-3
+    # one synapse of 398 counts 5e-3: up to three may decide otherwise, measured one
+    np.testing.assert_allclose(batch, full, atol=3.01 * 2 / 398)
     assert full.min() > 0.85
 
 
@@ -313,6 +324,8 @@ spins = vmf.sample_spins(weights, 1.0, 4500, seed=1)
 for options in ({"init": "pca"}, {"model_term": "quenched", "rule": "adam", "n_points": 8}):
     print(vmf.fit(spins, 2, 1.0, seed=3, n_steps=15, **options).means.tobytes().hex())
 options = {"dtype": "float32", "expectation": "tap", "n_restarts": 2}
+cavity = {"model_term": "quenched", "expectation": "cavity", "n_points": 16}
+print(vmf.fit(spins, 2, 1.0, seed=3, n_steps=9, **cavity).means.tobytes().hex())
 for model_term in ("annealed", "quenched"):  # 24 units in all are narrow, 36 wide blocks
     for n_hidden in (12, 18):
         result = vmf.fit(spins, n_hidden, 1.0, seed=3, n_steps=4, model_term=model_term, n_points=32, **options)

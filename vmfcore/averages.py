@@ -27,10 +27,13 @@ def numbers(dtype):
 
     The same for `log`, and integers: the bits of √½ and the number of those behind the exponent.
     """
-    limit, high = (80.0, 0.693359375) if dtype == np.float32 else (700.0, 0.6931471803691238)
+    # ln 2 in two parts, the first with zeros at its end, so that a multiple of it is exact
+    limit, high, low = 700.0, 0.6931471803691238, 1.9082149292705877e-10
+    if dtype == np.float32:
+        limit, high, low = 80.0, 0.693359375, -2.1219444005469057e-4
     newton, smallest = math.sqrt(np.finfo(dtype).eps), 1.01 * math.sqrt(np.finfo(dtype).tiny)
     powers = 2.0 ** -np.arange(1075.0)
-    exponential = [1.0, 0.5, 1 / math.log(2), high, math.log(2) - high, limit, newton, smallest, *TAYLOR, *powers]
+    exponential = [1.0, 0.5, 1 / math.log(2), high, low, limit, newton, smallest, *TAYLOR, *powers]
     if dtype == np.float32:
         bits = np.array([0x3F3504F3, 23], np.int32)
     else:

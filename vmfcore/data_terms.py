@@ -16,6 +16,7 @@ BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they st
 WIDE = 32
 GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
 MAX_JOBS = 32  # sums over samples that are added at the end: their number must not depend on that of the threads
+MAX_SUMMED = 2**25  # numbers in all of these sums
 BYTES = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1.0  # the eight spins of a byte
 
 
@@ -88,8 +89,9 @@ def _averages(data, means, beta, reaction):
     else:
         settings, weights, reach = gaussian_grid(np.sqrt(variances), dtype)
     block = WIDE_BLOCK if n_columns >= WIDE else BLOCK
-    rows = min(512, max(1, block // columns.shape[1]))
-    n_jobs = min(MAX_JOBS, max(-(-n_samples // rows), min(4, -(-n_samples // 256))))
+    rows = min(512, max(16, block // columns.shape[1]))
+    n_jobs = max(-(-n_samples // rows), min(4, -(-n_samples // 256)))
+    n_jobs = min(n_jobs, MAX_JOBS, max(2, MAX_SUMMED // columns.size))
     sums, gradients = np.zeros((n_columns, n_jobs, 2)), np.empty((n_jobs, *columns.shape), dtype)
     with numba_threads(n_jobs, n_samples * columns.size / GRAIN):
         _sum_over_samples(

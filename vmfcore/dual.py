@@ -92,9 +92,13 @@ def _model_term(value, gradient, solved, means, pinned=None):
 
 def _most_coupled(couplings, norms, previous):
     """The hidden unit most strongly coupled to all; the previous one while it is not weak, so that it stays."""
-    if previous is not None and (norms[np.arange(len(norms)), previous] > 0.5 * norms.max(axis=1)).all():
-        return previous
-    return np.abs(np.swapaxes(couplings, 1, 2) @ couplings).sum(axis=1).argmax(axis=1)
+    stays = np.zeros(len(norms), bool)
+    if previous is not None:
+        stays = norms[np.arange(len(norms)), previous] > 0.5 * norms.max(axis=1)
+        if stays.all():
+            return previous
+    strongest = np.abs(np.swapaxes(couplings, 1, 2) @ couplings).sum(axis=1).argmax(axis=1)
+    return np.where(stays, strongest if previous is None else previous, strongest)
 
 
 def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, max_iter=1000):

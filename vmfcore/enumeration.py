@@ -6,6 +6,7 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.exact import BLOCK, hidden_states
+from vmfcore.packing import pack_spins
 from vmfcore.rbm import site_log_prior
 from vmfcore.spins import log2cosh
 
@@ -25,7 +26,7 @@ def exact_posterior(spins, n_hidden, beta, *, prior_mean=0.0, correlation=0.0):
 
     Parameters
     ----------
-    spins : (M, N) array, ±1
+    spins : (M, N) array, ±1, or PackedSpins
     n_hidden : int >= 1
         P, with N P <= 20.
     beta : float > 0
@@ -47,7 +48,7 @@ def exact_posterior(spins, n_hidden, beta, *, prior_mean=0.0, correlation=0.0):
     -----
     O(2^(NP) N 2^P + 2^N M N).
     """
-    spins = checks.spins(spins)
+    spins = pack_spins(spins).dense()
     checks.integer(1, n_hidden=n_hidden)
     checks.real(0, np.inf, beta=beta)
     checks.real(-1, 1, prior_mean=prior_mean)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.dual import COLD
-from vmfcore.networks import NETWORK_ADVICE, warn_unconverged
+from vmfcore.networks import NETWORK_ADVICE, check_tolerance, warn_unconverged
 from vmfcore.restarts import FitResult, History, best_restart, check_learner, signs, starting_means
 from vmfcore.synapses import combine
 from vmfcore.variational import Bound, check_options, evaluate
@@ -175,7 +175,7 @@ def fit(
         A restart ends when `History.distance`, averaged over 20 steps, falls below it, whatever the step size; at the
         default planted problems are then within about 0.5 nats of the local optimum.
     tol : float > 0 or None
-        Of message passing; None: 1e-7, or 3e-5 in single precision.
+        Of message passing; None: 1e-7, or 3e-5 in single precision, where it must be at least 1e-6.
     dtype : numpy.float64 or numpy.float32
         Precision of means, matrix products and averages.  Single precision, up to β = 8, takes less than half the time
         and changes the bound by about 1e-6 of its parts; sums over the data stay in double precision.
@@ -221,6 +221,7 @@ def fit(
     if dtype == np.float32 and beta > MAX_SINGLE_BETA:
         raise ValueError(f"dtype must be float64 for beta > {MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
     tol = TOLERANCES[dtype] if tol is None else tol
+    check_tolerance(tol, dtype)
     options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
     step_size = STEP_SIZES[rule] if step_size is None else step_size
     checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)

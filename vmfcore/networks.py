@@ -9,6 +9,7 @@ from vmfcore import checks
 
 MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
 MAX_DAMPING = 0.95
+MIN_SINGLE_TOL = 1e-6
 CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
 NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
 
@@ -38,6 +39,12 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
+def check_tolerance(tol, dtype):
+    """Single precision does not settle to less than some of its rounding errors."""
+    if dtype == np.float32 and checks.real(0, np.inf, tol=tol) < MIN_SINGLE_TOL:
+        raise ValueError(f"tol must be at least {MIN_SINGLE_TOL:g} in single precision, got {tol!r}")
+
+
 def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
     """Checked arguments of a solver: couplings (1, N, P), fields (N,) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
@@ -49,6 +56,7 @@ def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_it
     b = checks.array((None, couplings.shape[1]), dtype=dtype, hidden_fields=np.atleast_2d(hidden_fields))
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
+    check_tolerance(tol, couplings.dtype)
     checks.integer(1, max_iter=max_iter)
     return couplings[None], a, b[None], np.ndim(hidden_fields) == 1
 

@@ -63,4 +63,4 @@ def pack_spins(spins):
         raise TypeError(f"spins.bits must be an array of dtype uint8, got {getattr(bits, 'dtype', type(bits))}")
     if bits.ndim != 2 or bits.shape[1] != width or not len(bits):
         raise ValueError(f"spins.bits must have shape (any, {width}) for {spins.n_visible} spins, got {bits.shape}")
-    return spins._replace(bits=np.asarray(bits))
+    return spins._replace(bits=np.ascontiguousarray(bits))

@@ -12,7 +12,10 @@ from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
 from vmfcore.jit import kernel, numba_threads, parallel_kernel
 
 GRAIN = 2**13  # synapses that are worth a thread
-CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}  # of probabilities: adds 2e-8 nats a synapse, or 4e-17
+CUT = {
+    np.dtype(np.float64): 1e-18,
+    np.dtype(np.float32): 1e-9,
+}  # of probabilities; a decided synapse has 6e-7 nats in single precision, by rounding
 
 
 @parallel_kernel

@@ -176,7 +176,7 @@ def run_tap(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=None, 
         Fraction of the old magnetization kept at the start; raised as in `vmfcore.run_cavity`.
     tol : float > 0 or None
         A run has converged when no magnetization changes by more in a sweep (after removal of the damping).  None:
-        1e-9, or 3e-6 in single precision.
+        1e-9, or 3e-6 in single precision, where it must be at least 1e-6.
     max_iter : int >= 1
         Largest number of sweeps.
     messages : (N + P,) or (K, N + P) array in [-1, 1] or None

@@ -108,7 +108,8 @@ def array(shape, *, dtype=np.float64, **named):
         fits = a.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, a.shape, strict=True))
         if not fits or a.size == 0:
             raise ValueError(f"{name} must be a non-empty array of shape {form}, got shape {a.shape}")
-        _refuse(name, a, np.isfinite(a), "finite numbers")
+        if a.dtype.kind == "f":
+            _refuse(name, a, np.isfinite(a), "finite numbers")
         out.append(np.ascontiguousarray(a, dtype=dtype))
     return out[0] if len(out) == 1 else out
 

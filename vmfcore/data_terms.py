@@ -124,13 +124,13 @@ def gaussian(data, means, beta):
     Returns
     -------
     value : (...) float64
-        Nats; a term to 1e-9, or 1e-5 from float32.
+        Nats; a term to 1e-9, or 2e-5 from float32.
     gradient : (..., N, P), dtype of the means
-        To 1e-9 or 1e-5 of what a sample can add, β/√N.
+        To 1e-9, or 2e-5 from float32, of what a sample can add, β/√N.
 
     Notes
     -----
-    O(M N P): two matrix products, of blocks of data that stay in cache, and between them 18 nodes a field for βΞ <= 1
+    O(M N P): two matrix products, of blocks of data that stay in cache, and between them 17 nodes a field for βΞ <= 1
     (8 from float32), in proportion to βΞ above.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term
     elsewhere.  The bits of the result do not depend on the number of threads.
 

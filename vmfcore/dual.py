@@ -153,9 +153,7 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
     solved = _solve(couplings, fields, np.ones(1), expectation, warm_start.messages, tol, max_iter)
     log_z += solved.log_partition[:, 0]
     value = n_visible * n_hidden * (log2cosh(scale) - np.log(2.0)) + 0.5 * log_slack + log_z
-    gradient = np.ascontiguousarray(np.swapaxes(solved.correlations, 1, 2), dtype)
-    annealed_gradient(columns.ravel(), t, inverse_slack.ravel(), gradient.ravel())
-    gradient = np.swapaxes(gradient, 1, 2)
+    gradient = annealed_gradient(columns, t, inverse_slack, solved.correlations)
     return _model_term(value, gradient, solved, means, pinned)
 
 

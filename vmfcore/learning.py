@@ -103,11 +103,11 @@ def _climb(batches, starts, beta, rule, step_size, n_steps, prior_mean, settled,
         means = state.means
         now = evaluate(data, means, beta, prior_mean, warm_start=warm_start, **options)
         distance = _distance(means, now.gradient, prior_mean)
-        numbers = np.stack([*now.bound, now.entropy, now.model.n_iter, now.model.residual, distance], axis=-1)
+        numbers = np.array([*now.bound, now.entropy, now.model.n_iter, now.model.residual, distance]).T
         for run, mean, row in zip(runs, means, numbers, strict=True):
             rows[run].append((*row, beta))
             report(run, mean, Bound(*map(float, row[:4])))
-            at_rest[run] = step >= WINDOW and np.mean([row[-2] for row in rows[run][-WINDOW:]]) < settled
+            at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * settled
         going = ~at_rest[runs] if step < n_steps else np.zeros(len(runs), bool)
         ends[runs[~going]] = means[~going]
         state, warm_start = state.step(now.gradient, prior_mean, step_size), now.model.warm_start

@@ -6,6 +6,8 @@ import numpy as np
 
 from vmfcore import checks
 
+BLOCK = 2**18  # spins packed at once: they stay in cache
+
 
 class PackedSpins(NamedTuple):
     r"""Data σ as bits, eight spins a byte: an eighth of int8, and what `vmfcore.fit` works on.
@@ -55,8 +57,16 @@ def pack_spins(spins):
         If an argument is not as above.
     """
     if not isinstance(spins, PackedSpins):
-        spins = checks.spins(spins)
-        return PackedSpins(np.packbits(spins > 0, axis=1), spins.shape[1])
+        spins = checks.array((None, None), dtype=None, spins=spins)
+        n_samples, n_visible = spins.shape
+        bits = np.empty((n_samples, -(-n_visible // 8)), np.uint8)
+        block = max(1, BLOCK // n_visible)
+        for start in range(0, n_samples, block):
+            part = spins[start : start + block]
+            if not (np.abs(part) == 1).all():
+                checks.spins(spins)  # names the first that is not ±1
+            bits[start : start + block] = np.packbits(part > 0, axis=1)
+        return PackedSpins(bits, n_visible)
     checks.integer(1, n_visible=spins.n_visible)
     bits, width = spins.bits, -(-spins.n_visible // 8)
     if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8:

@@ -45,7 +45,7 @@ def half_line_grid(sharpness, error=1e-10):
     log_error = -math.log(error)
     distance = min(math.pi / (2 * max(sharpness, 1e-300)), math.sqrt(2 * log_error))
     step = 2 * math.pi * distance / (log_error + distance**2 / 2)
-    nodes = step * np.arange(math.ceil(math.sqrt(2 * log_error) / step) + 1)
+    nodes = step * np.arange(int(math.sqrt(2 * log_error) / step) + 1)
     weights = np.exp(-(nodes**2) / 2)
     weights[0] /= 2
     return nodes, weights / (2 * weights.sum())

@@ -84,23 +84,34 @@ def dual_couplings(columns, scale):
     return couplings, inverse_slack, (sums[0] + columns.shape[-1] * rounding).sum(axis=-1), np.sqrt(sums[1])
 
 
-@kernel
-def annealed_gradient(means, t, inverse_slack, correlations):
-    """Overwrite C with t (C - λt)/(1 - λ²t²); flat arrays."""
-    for i in range(means.size):
-        correlations[i] = t * (correlations[i] - means[i] * t) * inverse_slack[i]
+@parallel_kernel
+def _annealed_gradient(columns, t, inverse_slack, correlations):
+    """Overwrite C with t (C - λt)/(1 - λ²t²)."""
+    for c in numba.prange(len(columns)):
+        for i in range(columns.shape[1]):
+            correlations[c, i] = t * (correlations[c, i] - columns[c, i] * t) * inverse_slack[c, i]
 
 
-@kernel
+def annealed_gradient(columns, t, inverse_slack, correlations):
+    """t (C - λt)/(1 - λ²t²) of columns (R, P, N), and correlations (R, N, P), which may be overwritten."""
+    out = np.ascontiguousarray(np.swapaxes(correlations, 1, 2), columns.dtype)
+    rows = (-1, columns.shape[-1])
+    with numba_threads(columns.size // rows[1], columns.size / GRAIN):
+        _annealed_gradient(columns.reshape(rows), t, inverse_slack.reshape(rows), out.reshape(rows))
+    return np.swapaxes(out, 1, 2)
+
+
+@parallel_kernel
 def _combine(numbers, x, y, out):
-    a, b, c = numbers
-    for i in range(x.size):
-        out[i] = a * x[i] + (b * y[i] + c)
+    for c in numba.prange(len(x)):
+        for i in range(x.shape[1]):
+            out[c, i] = numbers[0] * x[c, i] + (numbers[1] * y[c, i] + numbers[2])
 
 
 def combine(a, x, b, y, c=0.0):
     """a x + b y + c of arrays (..., N, P) in one pass."""
     x, y = (np.ascontiguousarray(np.swapaxes(array, -1, -2)) for array in (x, y))
-    out, scalar = np.empty_like(x), x.dtype.type
-    _combine((scalar(a), scalar(b), scalar(c)), x.ravel(), y.ravel(), out.ravel())
+    out, rows = np.empty_like(x), (-1, x.shape[-1])
+    with numba_threads(x.size // rows[1], x.size / GRAIN):
+        _combine(np.array([a, b, c], x.dtype), x.reshape(rows), y.reshape(rows), out.reshape(rows))
     return np.swapaxes(out, -1, -2)

@@ -60,7 +60,9 @@ def in_turns(benchmark, ours, reference):
 
 def script(text):
     """What a fresh process prints as JSON, its peak memory in MB included."""
-    text += "\nimport json, resource\nout['rss'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024"
+    # not ru_maxrss, which starts at what the parent had
+    text += "\nimport json\nstatus = dict(line.split(':', 1) for line in open('/proc/self/status'))"
+    text += "\nout['rss'] = int(status['VmHWM'].split()[0]) / 1024"
     text += "\nprint(json.dumps(out))"
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])

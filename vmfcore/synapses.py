@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
-from vmfcore.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.jit import numba_threads, parallel_kernel
 
 GRAIN = 2**13  # synapses that are worth a thread
 CUT = {

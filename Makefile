@@ -22,7 +22,7 @@ test: .venv/ready
 	$(BIN)/pytest tests
 	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 
-# timings against references, in a table and runs/benchmark.json; some minutes, on an idle machine
+# timings against references, in a table and runs/benchmark.json; three minutes of an idle machine, Linux
 bench: .venv/ready
 	@mkdir -p runs
 	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \

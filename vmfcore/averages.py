@@ -123,10 +123,11 @@ def sum_of_logs(x, reach, lanes):
                 product = 1.0
             product *= lanes[k]
     for a in range(whole, x.size):
-        if product > LARGEST or x[a] > LARGEST:
+        lanes[0] = x[a]
+        if product > LARGEST or lanes[0] > LARGEST:
             total += math.log(product)
             product = 1.0
-        product *= x[a]
+        product *= lanes[0]
     return total + math.log(product)
 
 

@@ -72,7 +72,7 @@ def _entropy(m):
 @kernel
 def _free_energy(m, r, a, b, pull, reaction):
     """ln Z of one network; ``pull`` and ``reaction`` are Σ_i J m_i and Σ_i J² (1 - m_i²)."""
-    log_z = 0.0
+    log_z = np.float64(0.0)
     for i in range(m.size):
         log_z += a[i] * m[i] + _entropy(m[i])
     for mu in range(r.size):

@@ -19,7 +19,7 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
+from vmfcore.networks import CHECK_EVERY, CavityState, check_network, finished, more_damping
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
 GRAIN = 2**12  # messages that are worth a thread
@@ -158,9 +158,7 @@ def _run(coupling_odds, a, fields, chunk, control, messages, means, correlations
             residual = _sweep(odds, a, fields[k], chunk, damping, messages[k], means[k], work)
             n_iter += 1
             if n_iter % CHECK_EVERY == 0:
-                if residual > 0.5 * before:
-                    damping = min(0.5 * (1.0 + damping), MAX_DAMPING)
-                before = residual
+                damping, before = more_damping(damping, residual, before), residual
         out[k, 0] = _bethe(odds, a, fields[k], chunk, messages[k], work, correlations[k])
         out[k, 1], out[k, 2] = n_iter, residual
     return out

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.jit import kernel
 
 MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
 MAX_DAMPING = 0.95
@@ -37,6 +38,12 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
         f"message passing did not converge: residual {residual:.1e} > tol {tol:.1e} after {n_sweeps} sweeps; {advice}"
     )
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+
+
+@kernel
+def more_damping(damping, residual, before):
+    """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
+    return min(0.5 * (1.0 + damping), MAX_DAMPING) if residual > 0.5 * before else damping
 
 
 def check_tolerance(tol, dtype):

@@ -17,7 +17,7 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.averages import exp, numbers
 from vmfcore.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
-from vmfcore.networks import CHECK_EVERY, MAX_DAMPING, CavityState, check_network, finished
+from vmfcore.networks import CHECK_EVERY, CavityState, check_network, finished, more_damping
 
 BATCH = 16  # networks whose matrix products are done together
 GRAIN = 2**16  # multiplications of one of them that are worth a thread
@@ -103,9 +103,7 @@ def _run(columns, squares, a, b, control, constants, states, out):
             residual = max(_half_sweep(r, m, a, up, damping, constants, (hidden, visible, index)), changed)
             n_iter += 1
             if n_iter % CHECK_EVERY == 0:
-                if residual > 0.5 * before:
-                    damping = min(0.5 * (1.0 + damping), MAX_DAMPING)
-                before = residual
+                damping, before = more_damping(damping, residual, before), residual
         for k in range(n):
             for i in range(n_visible):
                 visible[0, k, i] = 1.0 - m[k, i] * m[k, i]

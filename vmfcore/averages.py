@@ -23,7 +23,7 @@ ODD = [2.0 / (2 * k + 1) for k in range(10)]  # of ln[(1 + y)/(1 - y)] / y in po
 def numbers(dtype):
     """Constants in one precision: 1, 1/2; for `exp` 1/ln 2, ln 2 in two parts, the largest y, the Taylor coefficients
     of exp and powers of 2; the step of Newton's method that leaves an error of its square; what can still be squared
-    without a subnormal number, which would take a hundred times as long.
+    without a subnormal number, which many processors are slow with.
 
     The same for `log`, and integers: the bits of √½ and the number of those behind the exponent.
     """

@@ -61,17 +61,18 @@ def check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, 
 def principal_components(data, n_hidden, rng, scale=0.2):
     """Means (N, P) along the top-P eigenvectors of the data covariance, randomly rotated, of size |λ| ≈ ``scale``."""
     n_samples, n_visible = data.shape
-    blocks = [slice(start, start + BLOCK) for start in range(0, n_samples, BLOCK)]
     if n_samples < n_visible:
         centred = data.dense(np.float64)
         centred -= centred.mean(axis=0)
         gram = centred @ centred.T
     else:
-        mean = sum(data.take(block).dense().sum(axis=0, dtype=np.int64) for block in blocks) / n_samples
-        gram = -n_samples * np.outer(mean, mean)
-        for block in blocks:
-            spins = data.take(block).dense(np.float64)
+        total, gram = np.zeros(n_visible), np.zeros((n_visible, n_visible))
+        for start in range(0, n_samples, BLOCK):
+            spins = data.take(slice(start, start + BLOCK)).dense(np.float64)
+            total += spins.sum(axis=0)
             gram += spins.T @ spins
+        mean = total / n_samples
+        gram -= n_samples * np.outer(mean, mean)
     variances, vectors = np.linalg.eigh(gram)
     rank = int((variances > 1e-9 * n_samples * n_visible).sum())
     if n_hidden > rank:

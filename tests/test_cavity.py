@@ -139,10 +139,10 @@ def test_extreme_networks_stay_finite(rng, n_visible, n_hidden, beta):
 def test_couplings_of_each_replica(rng):
     couplings, b = np.stack([instance(rng, 13, 5, 1.2)[0] for _ in range(3)]), rng.normal(size=(3, 7, 5))
     couplings[1] *= rng.uniform(0.1, 1, size=(13, 5))
-    a = rng.normal(size=13)
+    a = rng.normal(size=(3, 13))
     state = solve_cavity(couplings, a, b, 0.0, 1e-12, 1000)
     for replica in range(3):
-        single = vmf.run_cavity(couplings[replica], a, b[replica], tol=1e-12)
+        single = vmf.run_cavity(couplings[replica], a[replica], b[replica], tol=1e-12)
         for name, whole, part in zip(single._fields, state, single, strict=True):
             # the same operations, but for how many factors go into one logarithm
             np.testing.assert_allclose(whole[replica], part, rtol=1e-12, atol=1e-12, err_msg=name)

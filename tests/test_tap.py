@@ -103,18 +103,18 @@ def test_a_batch_equals_its_members(rng, n_networks):
 
 def test_couplings_of_each_replica_and_warm_starts_of_a_batch(rng):
     couplings, b = np.stack([instance(rng, 13, 5, 1.2)[0] for _ in range(3)]), rng.normal(size=(3, 19, 5))
-    a = rng.normal(size=13)
+    a = rng.normal(size=(3, 13))
     state = tap.solve_tap(couplings, a, b, 0.0, 1e-13, 1000)
     weights = rng.dirichlet(np.ones(19))
     averaged = tap.correlations(couplings, state.visible_means, state.hidden_means, weights)
     of_first = tap.correlations(couplings, state.visible_means[:, :1], state.hidden_means[:, :1], np.ones(1))
     for replica in range(3):
-        single = vmf.run_tap(couplings[replica], a, b[replica], tol=1e-13)
+        single = vmf.run_tap(couplings[replica], a[replica], b[replica], tol=1e-13)
         for name in NAMES[:3]:
             np.testing.assert_allclose(getattr(state, name)[replica], getattr(single, name), atol=1e-11)
         np.testing.assert_allclose(averaged[replica], np.tensordot(weights, single.correlations, axes=1), atol=1e-11)
         np.testing.assert_allclose(of_first[replica], single.correlations[0], atol=1e-11)
-        again = vmf.run_tap(couplings[replica], a, b[replica], tol=1e-9, messages=single.messages)
+        again = vmf.run_tap(couplings[replica], a[replica], b[replica], tol=1e-9, messages=single.messages)
         assert (again.n_iter == 1).all()
 
 

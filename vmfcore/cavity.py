@@ -145,27 +145,28 @@ def _bethe(coupling_odds, a, b, chunk, messages, work, correlations):
 def _run(coupling_odds, a, fields, chunk, control, messages, means, correlations):
     """Iterate networks to convergence, each on its own; returns (R K, 3): Bethe ln Z, sweeps, residual.
 
-    R couplings, each of which serves K networks in a row; ``control`` holds damping, tolerance and the largest number
-    of sweeps.
+    R couplings and rows of ``a``, each for K networks in a row; ``control`` holds damping, tolerance and the largest
+    number of sweeps.
     """
     n_networks, _, n_visible = messages.shape
     out = np.empty((n_networks, 3))
     for k in numba.prange(n_networks):
-        odds = coupling_odds[k * len(coupling_odds) // n_networks]
+        replica = k * len(coupling_odds) // n_networks
+        odds, visible = coupling_odds[replica], a[replica]
         damping, residual, before, n_iter = control[0], np.inf, np.inf, 0
         work = np.empty((3, n_visible))
         while residual > control[1] and n_iter < control[2]:
-            residual = _sweep(odds, a, fields[k], chunk, damping, messages[k], means[k], work)
+            residual = _sweep(odds, visible, fields[k], chunk, damping, messages[k], means[k], work)
             n_iter += 1
             if n_iter % CHECK_EVERY == 0:
                 damping, before = more_damping(damping, residual, before), residual
-        out[k, 0] = _bethe(odds, a, fields[k], chunk, messages[k], work, correlations[k])
+        out[k, 0] = _bethe(odds, visible, fields[k], chunk, messages[k], work, correlations[k])
         out[k, 1], out[k, 2] = n_iter, residual
     return out
 
 
 def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
-    """`run_cavity` for couplings (R, N, P) and hidden fields (R, K, P), without checks and warnings.
+    """`run_cavity` for couplings (R, N, P), fields (R, N) and (R, K, P), without checks and warnings.
 
     Overwrites the (R, K, P, N) messages; everything in the state has leading axes R, K.
     """
@@ -177,10 +178,11 @@ def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_ite
     chunk = max(1, int(700 / (3 * np.abs(couplings).max() + 1)))
     means, correlations = np.zeros((len(flat), n_visible + n_hidden)), np.empty_like(flat)
     coupling_odds = np.exp(2.0 * np.ascontiguousarray(np.swapaxes(couplings, 1, 2), dtype=np.float64))
+    visible = np.ascontiguousarray(visible_fields, dtype=np.float64)
     fields = np.ascontiguousarray(hidden_fields.reshape(len(flat), n_hidden), dtype=np.float64)
     control = np.array([damping, tol, max_iter])
     with numba_threads(len(flat), flat.size / GRAIN):
-        out = _run(coupling_odds, visible_fields, fields, chunk, control, flat, means, correlations)
+        out = _run(coupling_odds, visible, fields, chunk, control, flat, means, correlations)
     log_z, n_iter, residual = out.T.reshape(3, *lead)
     means = means.reshape(*lead, -1)
     correlations = np.swapaxes(correlations.reshape(messages.shape), -1, -2)

@@ -53,7 +53,7 @@ def check_tolerance(tol, dtype):
 
 
 def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
-    """Checked arguments of a solver: couplings (1, N, P), fields (N,) and (1, K, P), whether K is absent."""
+    """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
     if np.abs(couplings).max() > MAX_COUPLING:
         raise ValueError(
@@ -65,7 +65,7 @@ def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_it
     checks.real(0, np.inf, tol=tol)
     check_tolerance(tol, couplings.dtype)
     checks.integer(1, max_iter=max_iter)
-    return couplings[None], a, b[None], np.ndim(hidden_fields) == 1
+    return couplings[None], a[None], b[None], np.ndim(hidden_fields) == 1
 
 
 def finished(state, single, tol, max_iter):

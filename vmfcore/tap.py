@@ -84,7 +84,7 @@ def _free_energy(m, r, a, b, pull, reaction):
 def _run(columns, squares, a, b, control, constants, states, out):
     """Iterate networks to convergence, in batches.
 
-    J and J² as columns (R, P, N), fields a (1, N) and b (R, K, P); ``control`` holds damping, tolerance and the largest
+    J and J² as columns (R, P, N), fields a (R, N) and b (R, K, P); ``control`` holds damping, tolerance and the largest
     number of sweeps, ``states`` m (R, K, N) and r (R, K, P); ``out`` gets ln Z, sweeps and residual, (3, R, K).
     """
     n_replicas, n_networks, n_hidden = b.shape
@@ -93,14 +93,14 @@ def _run(columns, squares, a, b, control, constants, states, out):
         replica, first = job // n_batches, job % n_batches * BATCH
         last = min(first + BATCH, n_networks)
         m, r, fields = states[0][replica, first:last], states[1][replica, first:last], b[replica, first:last]
-        n = last - first
+        n, visible_fields = last - first, a[replica : replica + 1]
         index = np.empty(n * max(n_visible, n_hidden), np.int32)
         visible, hidden = np.empty((4, n, n_visible), m.dtype), np.empty((4, n, n_hidden), m.dtype)
         down, up = (columns[replica].T, squares[replica].T), (columns[replica], squares[replica])
         damping, residual, before, n_iter = control[0], control[1] + control[1], np.inf, 0
         while residual > control[1] and n_iter < control[2]:
             changed = _half_sweep(m, r, fields, down, damping, constants, (visible, hidden, index))
-            residual = max(_half_sweep(r, m, a, up, damping, constants, (hidden, visible, index)), changed)
+            residual = max(_half_sweep(r, m, visible_fields, up, damping, constants, (hidden, visible, index)), changed)
             n_iter += 1
             if n_iter % CHECK_EVERY == 0:
                 damping, before = more_damping(damping, residual, before), residual
@@ -110,12 +110,12 @@ def _run(columns, squares, a, b, control, constants, states, out):
         _product(m, down[0], hidden[0])
         _product(visible[0], down[1], hidden[1])
         for k in range(n):
-            out[0, replica, first + k] = _free_energy(m[k], r[k], a[0], fields[k], hidden[0, k], hidden[1, k])
+            out[0, replica, first + k] = _free_energy(m[k], r[k], a[replica], fields[k], hidden[0, k], hidden[1, k])
             out[1, replica, first + k], out[2, replica, first + k] = n_iter, residual
 
 
 def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
-    """`run_tap` for couplings (R, N, P) and hidden fields (R, K, P), without checks, warnings and correlations.
+    """`run_tap` for couplings (R, N, P), fields (R, N) and (R, K, P), without checks, warnings and correlations.
 
     Overwrites the messages, m (R, K, N) and r (R, K, P); everything in the state has leading axes R, K.
     """
@@ -124,7 +124,7 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
     if messages is None:
         messages = tuple(np.zeros((*lead, n), dtype) for n in couplings.shape[1:])
     out, control = np.empty((3, *lead)), np.array([damping, tol, max_iter], dtype)
-    fields = np.asarray(visible_fields, dtype)[None], np.ascontiguousarray(hidden_fields, dtype)
+    fields = np.ascontiguousarray(visible_fields, dtype), np.ascontiguousarray(hidden_fields, dtype)
     with numba_threads(lead[0] * -(-lead[1] // BATCH), lead[1] * columns.size / GRAIN):
         _run(columns, columns**2, *fields, control, numbers(dtype)[0], messages, out)
     log_z, n_iter, residual = out

@@ -349,3 +349,62 @@ def quenched_gradient(spins, means, beta, n_z, n_sweeps, seed):
     r = np.tanh(b + np.arctanh(t * m).sum(axis=1))
     model = scale * (correlations - means / np.sqrt(n_visible) * (z * r / width)[:, None]).mean(axis=0)
     return gradient - n_samples * model
+
+
+def machine_couplings(weights, beta):
+    """J of a machine with an inverse temperature for each hidden unit."""
+    couplings = np.empty(weights.shape)
+    for i, mu in np.ndindex(*weights.shape):
+        couplings[i, mu] = beta[mu] * weights[i, mu] / np.sqrt(len(weights))
+    return couplings
+
+
+def visible_log_probabilities(couplings, visible_fields, hidden_fields):
+    """ln P(sigma) of all visible states by the sum over all states of both layers."""
+    all_hidden = states(couplings.shape[1])
+    energies = [
+        [sigma @ couplings @ h + visible_fields @ sigma + hidden_fields @ h for h in all_hidden]
+        for sigma in states(len(couplings))
+    ]
+    logs = np.logaddexp.reduce(energies, axis=1)
+    return logs - np.logaddexp.reduce(logs)
+
+
+def gibbs_sweep(couplings, visible_fields, hidden_fields, hidden, visible_draws, hidden_draws, scales=(1, 1)):
+    """New visible and then new hidden spins, one at a time, with the given uniform numbers; fields on the hidden."""
+    n_visible, n_hidden = couplings.shape
+    spins, exerted, new = np.empty(visible_draws.shape), np.empty(hidden.shape), np.empty(hidden.shape)
+    for k in range(len(hidden)):
+        for i in range(n_visible):
+            field = visible_fields[i] + scales[0] * sum(couplings[i, mu] * hidden[k, mu] for mu in range(n_hidden))
+            spins[k, i] = 1 if visible_draws[k, i] < 1 / (1 + np.exp(-2 * field)) else -1
+        for mu in range(n_hidden):
+            exerted[k, mu] = hidden_fields[mu] + sum(couplings[i, mu] * spins[k, i] for i in range(n_visible))
+            new[k, mu] = 1 if hidden_draws[k, mu] < 1 / (1 + np.exp(-2 * scales[1] * exerted[k, mu])) else -1
+    return spins, exerted, new
+
+
+def annealed_log_weight(couplings, visible_fields, hidden_fields, base, path, visited):
+    """ln w of one chain of annealed importance sampling that visited these visible states."""
+    total = 0.0
+    for before, after, sigma in zip(path[:-1], path[1:], visited, strict=True):
+        for sign, s in ((-1, before), (1, after)):
+            x = s * (hidden_fields + sigma @ couplings)
+            total += sign * (((1 - s) * base + s * visible_fields) @ sigma + log2cosh(x).sum())
+    return total
+
+
+def machine_bound(spins, means, beta, visible_fields, hidden_fields, prior_mean=0.0):
+    """E_Q ln P(data | xi) - KL, and the same with ln <Z>_Q, of a machine with fields: sums over all synapses."""
+    data_term, log_z, mean_z = 0.0, 0.0, 0.0
+    all_visible = states(len(means))
+    for weights, p in weight_posterior(means):
+        couplings = machine_couplings(weights, beta)
+
+        def log_weights(sigma, couplings=couplings):
+            return sigma @ visible_fields + log2cosh(hidden_fields + sigma @ couplings).sum(axis=1)
+
+        z = np.logaddexp.reduce(log_weights(all_visible))
+        data_term, log_z, mean_z = data_term + p * log_weights(spins).sum(), log_z + p * z, mean_z + p * np.exp(z)
+    rest = data_term - kl(means, prior_mean)
+    return rest - len(spins) * log_z, rest - len(spins) * np.log(mean_z)

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tempfile
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ BOUND = {
     ],
     "model_term": [("anealed", ValueError, "model_term must be one of 'annealed', 'quenched', got 'anealed'")],
     "expectation": [
-        ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'tap', 'exact', got 'bethe'"),
+        ("bethe", ValueError, "expectation must be one of 'auto', 'cavity', 'tap', 'exact', 'gibbs', got 'bethe'"),
         (None, TypeError, "expectation must be one of"),
     ],
     "prior_mean": [(1.0, ValueError, r"prior_mean must be a real number in \(-1, 1\)")],
@@ -59,6 +60,23 @@ BOUND = {
     ],
     "tol": [(0.0, ValueError, "tol must be a real number in")],
     "max_iter": [(0, ValueError, "max_iter must be an integer >= 1")],
+}
+FIELDS = {  # of bound, bound_gradient and fit
+    "beta": [
+        (np.ones(2), ValueError, r"beta must be a non-empty array of shape \(3\), got shape \(2,\)"),
+        (np.array([1.0, 0.0, 2.0]), ValueError, r"beta must be a real number in \(0, 50\), got"),
+        (np.array([1.0, np.nan, 2.0]), ValueError, "beta must hold finite numbers"),
+    ],
+    "visible_fields": [
+        (np.zeros(3), ValueError, r"visible_fields must be a non-empty array of shape \(5\), got shape \(3,\)"),
+        (np.full(5, np.inf), ValueError, "visible_fields must hold finite numbers"),
+    ],
+    "hidden_fields": [
+        (0.5, ValueError, r"hidden_fields must be a non-empty array of shape \(3\), got shape \(\)"),
+        (["a", "b", "c"], TypeError, "hidden_fields must be a real array"),
+    ],
+    "n_chains": [(1, ValueError, "n_chains must be an integer >= 2, got 1")],
+    "n_temperatures": [(0, ValueError, "n_temperatures must be an integer >= 1, got 0")],
 }
 THEORY = {
     "alpha": [
@@ -73,8 +91,11 @@ CASES = {
     "bound": (
         {"spins": SPINS, "means": MEANS, "beta": 1.0},
         BOUND
+        | FIELDS
         | {
             "spins": BOUND["spins"] + PACKED,
+            "beta": BOUND["beta"] + FIELDS["beta"],
+            "seed": [(-1, ValueError, "seed must be an integer >= 0, got -1")],
             "means": [
                 (MEANS[:3], ValueError, r"means must be a non-empty array of shape \(5, any\), got shape \(3, 3\)"),
                 (MEANS + 1.1, ValueError, r"means must hold means in \[-1, 1\], got 1.1"),
@@ -85,13 +106,32 @@ CASES = {
     ),
     "bound_gradient": (
         {"spins": SPINS, "means": MEANS, "beta": 1.0},
-        BOUND | {"spins": PACKED, "means": [(MEANS - 1, ValueError, r"means must be inside \(-1, 1\)")]},
+        BOUND | FIELDS | {"spins": PACKED, "means": [(MEANS - 1, ValueError, r"means must be inside \(-1, 1\)")]},
     ),
     "fit": (
         {"spins": SPINS, "n_hidden": 3, "beta": 1.0, "seed": 0},
         BOUND
+        | FIELDS
         | {
             "spins": BOUND["spins"] + PACKED,
+            "beta": BOUND["beta"] + FIELDS["beta"],
+            "learn_beta": [
+                (True, TypeError, "learn_beta must be one of 'no', 'global', 'unit', got True"),
+                ("units", ValueError, "learn_beta must be one of 'no', 'global', 'unit', got 'units'"),
+            ],
+            "learn_fields": [("yes", TypeError, "learn_fields must be True or False, got 'yes'")],
+            "field_step": [
+                (0, ValueError, r"field_step must be a real number in \(0, 1\], got 0"),
+                (2.0, ValueError, r"field_step must be a real number in \(0, 1\], got 2.0"),
+            ],
+            "schedule": [("cosine", ValueError, "schedule must be one of 'constant', 'linear', got 'cosine'")],
+            "temperature": [
+                (0.0, ValueError, r"temperature must be a real number in \(0, inf\), got 0.0"),
+                ((1.0,), ValueError, r"temperature must be a number or \(first, last\), got \(1.0,\)"),
+                ((1.0, -1.0), ValueError, r"temperature must be a real number in \(0, inf\), got -1.0"),
+                ("cold", TypeError, "temperature must be a real number in"),
+            ],
+            "bound_every": [(0, ValueError, "bound_every must be an integer >= 1, got 0")],
             "n_hidden": [
                 (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
                 (1.5, TypeError, "n_hidden must be an integer >= 1"),
@@ -327,7 +367,111 @@ CASES = {
         {},
         {
             "n_samples": [(0, ValueError, "n_samples must be"), (5001, ValueError, "n_samples must be at most 5000")],
+            "full": [(1, TypeError, "full must be True or False, got 1"), ("yes", TypeError, "full must be True or")],
+            "directory": [("data", ValueError, "directory must be None where full is False, got 'data'")],
             "seed": [(-3, ValueError, "seed must be an integer >= 0")],
+        },
+    ),
+}
+MACHINE = vmf.Machine(np.ones((5, 3)), 1.0)
+FOLDER = tempfile.TemporaryDirectory()
+PATH = f"{FOLDER.name}/machine"
+vmf.save_machine(PATH, MACHINE)
+MACHINES = [  # where there is a machine
+    (MACHINE.couplings, TypeError, "machine must be a Machine, got ndarray"),
+    (None, TypeError, "machine must be a Machine, got NoneType"),
+    (MACHINE._replace(weights=MEANS + 2), ValueError, r"machine.weights must hold means in \[-1, 1\], got 2.0"),
+    (MACHINE._replace(weights=MEANS[0]), ValueError, "machine.weights must be a non-empty array of shape"),
+    (MACHINE._replace(weights=NAN), ValueError, "machine.weights must hold finite numbers"),
+    (MACHINE._replace(beta=0.0), ValueError, "machine.beta must hold positive numbers, got 0.0"),
+    (MACHINE._replace(beta=[1.0, -1.0, 1.0]), ValueError, "machine.beta must hold positive numbers, got -1.0"),
+    (MACHINE._replace(beta=[1.0, 1.0]), ValueError, r"machine.beta must be a non-empty array of shape \(3\)"),
+    (MACHINE._replace(beta=np.inf), ValueError, "machine.beta must hold finite numbers"),
+    (MACHINE._replace(beta="1"), TypeError, "machine.beta must be a real array"),
+    (MACHINE._replace(visible_fields=np.ones(3)), ValueError, r"machine.visible_fields must be .* shape \(5\)"),
+    (MACHINE._replace(hidden_fields=np.ones(5)), ValueError, r"machine.hidden_fields must be .* shape \(3\)"),
+]
+MACHINE_DATA = [
+    *BOUND["spins"],
+    *PACKED,
+    (SPINS[:, :3], ValueError, r"spins must have shape \(any, 5\) for this machine, got shape \(7, 3\)"),
+]
+ANNEALING = {
+    "n_chains": [
+        (1, ValueError, "n_chains must be an integer >= 2, got 1"),
+        (2.0, TypeError, "n_chains must be an integer >= 2, got 2.0"),
+    ],
+    "n_temperatures": [(0, ValueError, "n_temperatures must be an integer >= 1, got 0")],
+    "seed": [(-1, ValueError, "seed must be an integer >= 0"), (None, TypeError, "seed must be an integer >= 0")],
+}
+CASES |= {
+    "hidden_means": ({"spins": SPINS, "machine": MACHINE}, {"spins": MACHINE_DATA, "machine": MACHINES}),
+    "sample": (
+        {"machine": MACHINE, "n_samples": 7, "n_sweeps": 2, "seed": 0},
+        {
+            "machine": MACHINES,
+            "n_samples": [(0, ValueError, "n_samples must be an integer >= 1, got 0")],
+            "start": [
+                (SPINS[:3], ValueError, r"start must be a non-empty array of shape \(7, 5\), got shape \(3, 5\)"),
+                (0 * SPINS, ValueError, r"start must hold only -1 and \+1, got 0"),
+            ],
+            "n_sweeps": [
+                (0, ValueError, "n_sweeps must be an integer >= 1, got 0"),
+                (1.0, TypeError, "n_sweeps must be an integer >= 1, got 1.0"),
+            ],
+            "seed": ANNEALING["seed"],
+        },
+    ),
+    "save_machine": (
+        {"path": PATH, "machine": MACHINE},
+        {
+            "path": [
+                (3, TypeError, "path must be the name of a file, got 3"),
+                ("no/folder/machine.npz", FileNotFoundError, "path must be in a folder that exists, got no/folder"),
+            ],
+            "machine": MACHINES,
+            "metadata": [
+                ([1, "a"], TypeError, r"metadata must be a string, a number or an array of them, got \[1, 'a'\]"),
+                (None, TypeError, "metadata must be a string, a number or an array of them, got None"),
+                (2**70, TypeError, "metadata must be a string, a number or an array of them, got 11"),
+            ],
+        },
+    ),
+    "load_machine": (
+        {"path": PATH},
+        {
+            "path": [
+                (None, TypeError, "path must be the name of a file, got None"),
+                ("no/machine.npz", FileNotFoundError, "path must be a machine that save_machine wrote, nothing is at"),
+                (__file__, ValueError, "path must be a machine that save_machine wrote, and whole, got"),
+            ]
+        },
+    ),
+    "estimate_log_partition": (
+        {"machine": MACHINE, "base": np.zeros(5), "n_chains": 3, "n_temperatures": 2, "seed": 0},
+        ANNEALING
+        | {
+            "machine": MACHINES,
+            "base": [
+                (np.zeros(3), ValueError, r"base must be a non-empty array of shape \(5\), got shape \(3,\)"),
+                (np.full(5, np.inf), ValueError, "base must hold finite numbers, got inf"),
+                (None, TypeError, "base must be a real array"),
+            ],
+            "reverse_from": [
+                (SPINS[:1], ValueError, "reverse_from must hold at least 2 samples, got 1"),
+                (SPINS[:, :3], ValueError, r"reverse_from must be a non-empty array of shape \(any, 5\)"),
+                (0 * SPINS, ValueError, r"reverse_from must hold only -1 and \+1, got 0"),
+            ],
+        },
+    ),
+    "log_likelihood": (
+        {"spins": SPINS, "machine": MACHINE, "seed": 0},
+        ANNEALING
+        | {
+            "spins": MACHINE_DATA,
+            "machine": MACHINES,
+            "base": [(np.zeros(3), ValueError, r"base must be a non-empty array of shape \(5\), got shape \(3,\)")],
+            "method": [("AIS", ValueError, "method must be one of 'auto', 'exact', 'ais', got 'AIS'")],
         },
     ),
 }
@@ -363,9 +507,12 @@ def test_combinations_that_do_not_fit():
     with pytest.raises(ValueError, match='init="pca" needs n_hidden <= the rank of the data covariance, 2, got 3'):
         vmf.fit(rows, 3, 1.0, init="pca", seed=0)
     with pytest.raises(
-        ValueError, match='expectation must be "cavity" or "tap" for more than 20 hidden units, got "exact" and 23'
+        ValueError,
+        match='expectation must be "cavity", "tap" or "gibbs" for more than 20 hidden units, got "exact" and 23',
     ):
         vmf.fit(SPINS, 23, 1.0, expectation="exact", seed=0)
+    with pytest.raises(ValueError, match='expectation must be "cavity", "tap" or "exact" for the quenched term, got'):
+        vmf.bound(SPINS, MEANS, 1.0, model_term="quenched", expectation="gibbs")
     with pytest.raises(ValueError, match=r"dtype must be float64 for beta > 8, got float32 and beta 8.5"):
         vmf.fit(SPINS, 3, 8.5, dtype=np.float32, seed=0)
     with pytest.raises(ValueError, match=r"tol must be at least 1e-06 in single precision, got 1e-08"):

@@ -175,7 +175,7 @@ def assert_equal_terms(replicas, singles, rtol):
         assert replicas.converged[r] == single.converged
 
 
-@pytest.mark.parametrize("expectation", dual.EXPECTATIONS)
+@pytest.mark.parametrize("expectation", dual.SOLVERS)
 @pytest.mark.parametrize("term", [dual.annealed, dual.quenched])
 def test_replicas_equal_single_networks(rng, term, expectation):
     means = rng.uniform(-0.9, 0.9, size=(3, 23, 5))
@@ -193,7 +193,7 @@ def test_replicas_equal_single_networks(rng, term, expectation):
     assert_equal_terms(term(moved, 1.1, warm_start=together.warm_start, **options), singles, 1e-12)
 
 
-@pytest.mark.parametrize("expectation", dual.EXPECTATIONS)
+@pytest.mark.parametrize("expectation", dual.SOLVERS)
 @pytest.mark.parametrize("term", [dual.annealed, dual.quenched])
 def test_single_precision_follows_double(rng, term, expectation):
     means = rng.uniform(-0.9, 0.9, size=(2, 101, 5)).astype(np.float32)

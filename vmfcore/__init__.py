@@ -12,12 +12,15 @@ from vmfcore.enumeration import exact_posterior, mean_log_partition
 from vmfcore.exact import log_partition
 from vmfcore.inference import infer_weights
 from vmfcore.learning import fit
+from vmfcore.likelihood import LogLikelihood, estimate_log_partition, log_likelihood
+from vmfcore.machines import Machine, hidden_means, sample
 from vmfcore.networks import CavityState, ConvergenceWarning
 from vmfcore.observables import match_hidden_units, overlap, overlap_matrix, synaptic_entropy
 from vmfcore.packing import PackedSpins, pack_spins
 from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
 from vmfcore.restarts import FitResult
 from vmfcore.state_evolution import correlated_overlap
+from vmfcore.storage import load_machine, save_machine
 from vmfcore.tap import run_tap
 from vmfcore.theory import (
     bayes_optimal_entropy,
@@ -36,6 +39,8 @@ __all__ = [
     "CavityState",
     "ConvergenceWarning",
     "FitResult",
+    "LogLikelihood",
+    "Machine",
     "PackedSpins",
     "bayes_optimal_entropy",
     "bayes_optimal_overlap",
@@ -44,13 +49,17 @@ __all__ = [
     "checks",
     "correlated_overlap",
     "critical_density",
+    "estimate_log_partition",
     "evidence_ceiling",
     "exact_posterior",
     "fit",
     "free_entropy",
     "hidden_from_visible",
+    "hidden_means",
     "infer_weights",
     "load_digits",
+    "load_machine",
+    "log_likelihood",
     "log_partition",
     "match_hidden_units",
     "mean_log_partition",
@@ -61,7 +70,9 @@ __all__ = [
     "principal_component_overlap",
     "run_cavity",
     "run_tap",
+    "sample",
     "sample_spins",
+    "save_machine",
     "synaptic_entropy",
     "visible_from_hidden",
 ]

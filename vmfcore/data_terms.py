@@ -1,15 +1,20 @@
-r"""The data term Σ_aμ <ln 2cosh β X_μ^a>_Q, X_μ^a = Σ_i ξ_iμ σ_i^a/√N: Gaussian, exact, and with the reaction term.
+r"""The data term Σ_aμ <ln 2cosh(b_μ + β_μ X_μ^a)>_Q, X_μ^a = Σ_i ξ_iμ σ_i^a/√N: Gaussian, exact, with a reaction.
 
-Each function takes packed data of M spins σ^a, means (N, P) in [-1, 1] or (R, N, P) of R replicas, and beta; it returns
-the value in nats, of each replica, and its derivatives with respect to the means, in their shape and precision.
+Each function takes packed data of M spins σ^a, means (N, P) in [-1, 1] or (R, N, P) of R replicas, beta (a number, or
+(R, P) of each hidden unit) and hidden fields (None or (R, P)); it returns the value in nats, of each replica, its
+derivatives with respect to the means, in their shape and precision, and those to ln β and the hidden fields, (R, P).
+Visible fields add a·Σ_a σ^a.
 """
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from vmfcore.averages import LANES, gaussian_grid, gaussian_row, numbers, reaction_row
+from vmfcore.averages import LANES, gaussian_grid, gaussian_row, lane_sum, numbers, reaction_row
 from vmfcore.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.spins import log2cosh
+from vmfcore.synapses import row_products
 
 DATA_TERMS = ("gaussian", "exact", "tap")
 BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
@@ -18,6 +23,15 @@ GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
 MAX_JOBS = 32  # sums over samples that are added at the end: their number must not depend on that of the threads
 MAX_SUMMED = 2**25  # numbers in all of these sums
 BYTES = 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1) - 1.0  # the eight spins of a byte
+
+
+class DataTerm(NamedTuple):
+    """Value and derivatives of the data term; a leading axis R where the means have it."""
+
+    value: np.ndarray  # nats
+    gradient: np.ndarray  # (N, P), with respect to the means
+    log_beta: np.ndarray  # (P,), with respect to ln β of each hidden unit
+    hidden_fields: np.ndarray  # (P,)
 
 
 @kernel
@@ -32,12 +46,13 @@ def _unpack(bits, table, out):
 
 @parallel_kernel
 def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gradients):
-    """Two sums over samples a for every column c, and Σ_a σ^a f(columns·σ^a): a block after the other, in jobs.
+    """Three sums over samples a for every column c, and Σ_a σ^a f(b + columns·σ^a): a block after the other, in jobs.
 
-    ``settings`` is (C, K): pairs of `gaussian_row`, or with K = 1 and no weights variances of `reaction_row`;
-    ``sizes`` the samples of a block and the two reaches; ``sums`` is (C, jobs, 2), ``gradients`` (jobs, C, N').
+    ``settings`` are (C, K): pairs of `gaussian_row`, or with K = 1 and no weights variances of `reaction_row`, the
+    spins of a byte, and the fields b; ``sizes`` the samples of a block and the two reaches; ``sums`` is (C, jobs, 3):
+    values, their slopes in the variance and in b; ``gradients`` (jobs, C, N').
     """
-    table, n_jobs = settings[1], gradients.shape[0]
+    table, offsets, n_jobs = settings[1], settings[2], gradients.shape[0]
     for job in numba.prange(n_jobs):
         first, last = job * len(bits) // n_jobs, (job + 1) * len(bits) // n_jobs
         lanes, index = np.empty(LANES), np.empty(sizes[0], np.int32)
@@ -48,6 +63,8 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
             _unpack(block, table, spins)
             fields = np.dot(columns, spins.T)
             for c in range(len(columns)):
+                for a in range(len(block)):
+                    fields[c, a] += offsets[c]
                 if weights.size:
                     reach = sizes[1], sizes[2]
                     value, slope = gaussian_row(fields[c], settings[0][c], weights, reach, numbers, work, index, lanes)
@@ -55,6 +72,7 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
                     value, slope = reaction_row(fields[c], settings[0][c, 0], numbers, work, index, lanes)
                 sums[c, job, 0] += value
                 sums[c, job, 1] += slope
+                sums[c, job, 2] += lane_sum(fields[c], lanes)
             if start == first:
                 np.dot(fields, spins, gradients[job])
             else:
@@ -62,8 +80,8 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
 
 
 @parallel_kernel
-def _add_jobs(gradients, columns, slopes, scale, out):
-    """out = scale [Σ_jobs gradients - slopes columns]."""
+def _add_jobs(gradients, columns, slopes, scales, out):
+    """out = scales [Σ_jobs gradients - slopes columns]."""
     for c in numba.prange(out.shape[0]):
         row = out[c]
         for i in range(row.size):
@@ -73,16 +91,23 @@ def _add_jobs(gradients, columns, slopes, scale, out):
             for i in range(row.size):
                 row[i] += part[i]
         for i in range(row.size):
-            row[i] *= scale
+            row[i] *= scales[c]
 
 
-def _averages(data, means, beta, reaction):
-    """Value, gradient of a data term whose averages are functions of the fields and of each column's width Ξ."""
+def _of_columns(x, means):
+    """A number, or one of each hidden unit, as (columns,) float64 in the order of the columns of the means."""
+    return np.broadcast_to(0.0 if x is None else x, (*means.shape[:-2], means.shape[-1])).astype(np.float64).ravel()
+
+
+def _averages(data, means, beta, hidden_fields, reaction):
+    """A data term whose averages are functions of the fields and of each column's width Ξ."""
     n_visible, dtype, n_samples = data.n_visible, means.dtype, len(data.bits)
-    scale, n_columns = dtype.type(beta / np.sqrt(n_visible)), means.size // n_visible
+    n_columns, betas = means.size // n_visible, _of_columns(beta, means)
+    scales = (betas / np.sqrt(n_visible)).astype(dtype)
     columns = np.zeros((n_columns, 8 * data.bits.shape[1]), dtype)
-    np.multiply(scale, np.swapaxes(means, -1, -2).reshape(n_columns, n_visible), out=columns[:, :n_visible])
-    variances = beta**2 - np.einsum("cn,cn->c", columns, columns).astype(np.float64)
+    flat = np.swapaxes(means, -1, -2).reshape(n_columns, n_visible)
+    np.multiply(scales[:, None], flat, out=columns[:, :n_visible])
+    variances = betas**2 - np.einsum("cn,cn->c", columns, columns).astype(np.float64)
     variances = np.maximum(variances, 0.0)  # rounding
     if reaction:
         settings, weights, reach = variances[:, None].astype(dtype), np.empty(0, dtype), (0, 0)
@@ -92,26 +117,29 @@ def _averages(data, means, beta, reaction):
     rows = min(512, max(16, block // columns.shape[1]))
     n_jobs = max(-(-n_samples // rows), min(4, -(-n_samples // 256)))
     n_jobs = min(n_jobs, MAX_JOBS, max(2, MAX_SUMMED // columns.size))
-    sums, gradients = np.zeros((n_columns, n_jobs, 2)), np.empty((n_jobs, *columns.shape), dtype)
+    sums, gradients = np.zeros((n_columns, n_jobs, 3)), np.empty((n_jobs, *columns.shape), dtype)
     with numba_threads(n_jobs, n_samples * columns.size / GRAIN):
         _sum_over_samples(
             data.bits,
             columns,
-            (settings, BYTES.astype(dtype)),
+            (settings, BYTES.astype(dtype), _of_columns(hidden_fields, means).astype(dtype)),
             weights,
             (rows, *reach),
             numbers(dtype)[0],
             sums,
             gradients,
         )
-        values, slopes = sums.sum(axis=1).T
+        values, slopes, of_fields = sums.sum(axis=1).T
         gradient = np.empty((n_columns, n_visible), dtype)
-        _add_jobs(gradients, columns, slopes.astype(dtype), scale, gradient)
+        _add_jobs(gradients, columns, slopes.astype(dtype), scales, gradient)
     shape = (*means.shape[:-2], -1)
-    return values.reshape(shape).sum(axis=-1), np.swapaxes(gradient.reshape(*shape, n_visible), -1, -2)
+    gradient = np.swapaxes(gradient.reshape(*shape, n_visible), -1, -2)
+    of_beta = row_products(means, gradient) + (betas**2 * slopes).reshape(shape)
+    value = values.reshape(shape).sum(axis=-1)
+    return DataTerm(value, gradient, of_beta, of_fields.reshape(shape))
 
 
-def gaussian(data, means, beta):
+def gaussian(data, means, beta, hidden_fields=None):
     r"""X Gaussian, of mean Σ_i λ_i σ_i/√N and variance Ξ² = Σ_i (1 - λ_i²)/N: the central limit theorem.
 
     Parameters
@@ -119,14 +147,14 @@ def gaussian(data, means, beta):
     data : PackedSpins
         (M, N).
     means : (..., N, P) float64 or float32 array in [-1, 1]
-    beta : float
+    beta : float or (..., P) array
+    hidden_fields : (..., P) array or None
 
     Returns
     -------
-    value : (...) float64
-        Nats; a term to 1e-9, or 2e-5 from float32.
-    gradient : (..., N, P), dtype of the means
-        To 1e-9, or 2e-5 from float32, of what a sample can add, β/√N.
+    DataTerm
+        The value to 1e-9 a term, or 2e-5 from float32; the gradient, in the precision of the means, to 1e-9, or 2e-5
+        from float32, of what a sample can add, β/√N.
 
     Notes
     -----
@@ -138,7 +166,7 @@ def gaussian(data, means, beta):
     ----------
     Huang, arXiv:1911.07662, eq. (4).
     """
-    return _averages(data, means, beta, False)
+    return _averages(data, means, beta, hidden_fields, False)
 
 
 @kernel
@@ -149,8 +177,11 @@ def _flip(values, p, out):
 
 
 @parallel_kernel
-def _poisson_binomial(spins, means, table, slopes):
-    """Average of table[number of ξ_i σ_i = 1] for each sample and hidden unit; slopes[a] gets its derivatives."""
+def _poisson_binomial(spins, means, tables, slopes, others):
+    """Averages of the tables (P, 3, N + 1), functions of the number of ξ_i σ_i = 1, for each sample and hidden unit.
+
+    ``slopes`` (M, N, P) gets the derivatives of the first, ``others`` (M, P, 2) the averages of the other two.
+    """
     n_samples, n_visible = spins.shape
     n_hidden = means.shape[1]
     values = np.zeros(n_samples)
@@ -158,7 +189,7 @@ def _poisson_binomial(spins, means, table, slopes):
         averages = np.empty((n_visible + 1, n_visible + 1))  # row i: given the number of ups among the first i spins
         weights = np.empty(n_visible + 1)
         for mu in range(n_hidden):
-            averages[n_visible] = table
+            averages[n_visible] = tables[mu, 0]
             for i in range(n_visible - 1, -1, -1):
                 _flip(averages[i + 1], 0.5 * (1.0 + spins[a, i] * means[i, mu]), averages[i, : i + 1])
             values[a] += averages[0, 0]
@@ -172,20 +203,25 @@ def _poisson_binomial(spins, means, table, slopes):
                 for k in range(i + 1, 0, -1):
                     weights[k] = (1.0 - p) * weights[k] + p * weights[k - 1]
                 weights[0] *= 1.0 - p
+            for k in range(2):
+                total = 0.0
+                for n in range(n_visible + 1):
+                    total += weights[n] * tables[mu, 1 + k, n]
+                others[a, mu, k] = total
     return values
 
 
-def exact(data, means, beta):
+def exact(data, means, beta, hidden_fields=None):
     r"""The average over Q itself: X takes N + 1 values, whose probabilities follow one spin after the other.
 
     Parameters
     ----------
-    data, means, beta
+    data, means, beta, hidden_fields
         As in `gaussian`.
 
     Returns
     -------
-    value, gradient
+    DataTerm
         To rounding.
 
     Notes
@@ -197,37 +233,40 @@ def exact(data, means, beta):
     The Poisson binomial distribution by its recursion, R. E. Barlow, K. D. Heidtmann, IEEE Trans. Reliability 33, 322
     (1984); the gradient is its transpose.
     """
-    n_visible = data.n_visible
-    table = log2cosh(beta * (2.0 * np.arange(n_visible + 1) - n_visible) / np.sqrt(n_visible))
+    n_visible, lead = data.n_visible, means.shape[:-2]
+    scaled = (2.0 * np.arange(n_visible + 1) - n_visible) / np.sqrt(n_visible) * _of_columns(beta, means)[:, None]
+    fields = scaled + _of_columns(hidden_fields, means)[:, None]
+    tables = np.stack([log2cosh(fields), scaled * np.tanh(fields), np.tanh(fields)], axis=1)
     block = max(1, 2**21 // means.size)
-    values, gradients = [], []
-    for replica in means.reshape(-1, *means.shape[-2:]).astype(np.float64):
-        gradient, value = np.zeros(replica.shape), 0.0
+    replicas = means.reshape(-1, *means.shape[-2:]).astype(np.float64)
+    value, gradient = np.zeros(len(replicas)), np.zeros(replicas.shape)
+    others = np.zeros((len(replicas), means.shape[-1], 2))
+    for k, (replica, table) in enumerate(zip(replicas, np.split(tables, len(replicas)), strict=True)):
         for start in range(0, len(data.bits), block):
             part = data.take(slice(start, start + block)).dense(np.float64)
-            slopes = np.empty((len(part), *replica.shape))
-            value += _poisson_binomial(part, replica, table, slopes).sum()
-            gradient += slopes.sum(axis=0)
-        values.append(value)
-        gradients.append(gradient)
-    return np.reshape(values, means.shape[:-2]), np.reshape(gradients, means.shape).astype(means.dtype, copy=False)
+            slopes, averages = np.empty((len(part), *replica.shape)), np.empty((len(part), *others.shape[1:]))
+            value[k] += _poisson_binomial(part, replica, table, slopes, averages).sum()
+            gradient[k] += slopes.sum(axis=0)
+            others[k] += averages.sum(axis=0)
+    gradient = gradient.reshape(means.shape).astype(means.dtype, copy=False)
+    return DataTerm(value.reshape(lead), gradient, *np.moveaxis(others, -1, 0).reshape(2, *lead, -1))
 
 
-def tap(data, means, beta):
+def tap(data, means, beta, hidden_fields=None):
     r"""With the reaction of each sample on the synapses that it informs; on planted data mean λ² is then the overlap.
 
     .. math::
-        \sum_{a\mu} \operatorname*{ext}_r \Bigl[ H\bigl(\tfrac{1+r}{2}\bigr) + \beta G r
-            + \tfrac{\beta^2\Xi^2}{2}(1 - r^2) \Bigr], \qquad r = \tanh(\beta G - \beta^2\Xi^2 r)
+        \sum_{a\mu} \operatorname*{ext}_r \Bigl[ H\bigl(\tfrac{1+r}{2}\bigr) + (b + \beta G) r
+            + \tfrac{\beta^2\Xi^2}{2}(1 - r^2) \Bigr], \qquad r = \tanh(b + \beta G - \beta^2\Xi^2 r)
 
     Parameters
     ----------
-    data, means, beta
+    data, means, beta, hidden_fields
         As in `gaussian`.
 
     Returns
     -------
-    value, gradient
+    DataTerm
 
     Notes
     -----
@@ -241,4 +280,4 @@ def tap(data, means, beta):
     Derived here as the second-order Plefka expansion in the couplings of synapses and hidden units; with time indices
     it is the algorithm of Huang & Toyoizumi, arXiv:1608.03714.
     """
-    return _averages(data, means, beta, True)
+    return _averages(data, means, beta, hidden_fields, True)

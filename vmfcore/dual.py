@@ -1,7 +1,8 @@
 r"""The model term <ln Z(ξ)>_Q: two dual networks whose couplings are set by the means of the synapses.
 
 Each replaces the average of ln Z over the binary synapses by ordinary RBMs with couplings of order β λ/√N, which
-message passing or, for few hidden units, exact sums solve.  Both return <ln Z>_Q of *one* sample and its gradient.
+message passing, sampling or, for few hidden units, exact sums solve.  Both return <ln Z>_Q of *one* sample and its
+derivatives.  beta is a number, or (R, P) of each hidden unit; fields are (R, N) and (R, P), or None: none.
 """
 
 import functools
@@ -11,13 +12,15 @@ import numpy as np
 import scipy
 
 from vmfcore.cavity import solve_cavity
+from vmfcore.chains import Annealing, sample_chains, start_chains
 from vmfcore.exact import run_exact
 from vmfcore.spins import gauss_hermite, log2cosh
-from vmfcore.synapses import annealed_gradient, dual_couplings
+from vmfcore.synapses import Slopes, annealed_gradient, dual_couplings, row_products
 from vmfcore.tap import correlations, solve_tap
 
 MODEL_TERMS = ("annealed", "quenched")
-EXPECTATIONS = ("cavity", "tap", "exact")
+SOLVERS = ("cavity", "tap", "exact")
+EXPECTATIONS = (*SOLVERS, "gibbs")
 PINNED = 30.0  # a field that leaves a spin 1e-26 of freedom
 SMALL_WIDTH = 0.03  # of Ξ: the error of the sum over z enters E z r/Ξ divided by Ξ
 
@@ -25,9 +28,8 @@ SMALL_WIDTH = 0.03  # of Ξ: the error of the sum over z enters E z r/Ξ divided
 class WarmStart(NamedTuple):
     """What the next call with the same shapes may start from; its messages are overwritten there."""
 
-    messages: np.ndarray | tuple | None = (
-        None  # (R, K, P, N) of `solve_cavity`, or m (R, K, N), r (R, K, P) of `solve_tap`
-    )
+    # (R, K, P, N) of `solve_cavity`; m (R, K, N), r (R, K, P) of `solve_tap`; `Chains`
+    messages: np.ndarray | tuple | None = None
     pinned: np.ndarray | None = None  # (R,), hidden unit of the annealed network
 
 
@@ -35,13 +37,14 @@ COLD = WarmStart()
 
 
 class ModelTerm(NamedTuple):
-    """<ln Z>_Q per sample, its derivatives with respect to the means, and how message passing went.
+    """<ln Z>_Q per sample, its derivatives, and how message passing went.
 
     The numbers have the leading axis R of the means, if they have it.
     """
 
-    value: np.ndarray
-    gradient: np.ndarray  # (N, P)
+    value: np.ndarray  # nan where persistent chains went on
+    gradient: np.ndarray  # (N, P), with respect to the means
+    slopes: Slopes
     warm_start: WarmStart
     n_iter: np.ndarray  # sweeps of the slowest network
     residual: np.ndarray
@@ -52,6 +55,7 @@ class _Solved(NamedTuple):
     """What the model terms need of K networks in each of R replicas."""
 
     log_partition: np.ndarray  # (R, K)
+    visible_means: np.ndarray  # (R, K, N)
     hidden_means: np.ndarray  # (R, K, P)
     correlations: np.ndarray  # (R, N, P), averaged over the networks
     messages: np.ndarray | tuple | None
@@ -60,34 +64,51 @@ class _Solved(NamedTuple):
     converged: np.ndarray
 
 
-def _solve(couplings, hidden_fields, weights, expectation, messages, tol, max_iter):
-    """State of K networks of weights (K,) in each of R replicas: couplings (R, N, P), no visible fields."""
-    lead, visible_fields = hidden_fields.shape[:2], np.zeros(couplings.shape[1])
+def _solve(couplings, visible_fields, hidden_fields, weights, expectation, messages, tol, max_iter):
+    """State of K networks of weights (K,) in each of R replicas: couplings (R, N, P), fields (R, N) and (R, K, P)."""
+    lead = hidden_fields.shape[:2]
     if expectation == "exact":
-        states = [
-            run_exact(*network) for network in zip(couplings, [visible_fields] * lead[0], hidden_fields, strict=True)
-        ]
+        states = [run_exact(*network) for network in zip(couplings, visible_fields, hidden_fields, strict=True)]
         averaged = np.stack([np.tensordot(weights, state.correlations, axes=1) for state in states])
-        log_z, r = (
-            np.stack([state.log_partition for state in states]),
-            np.stack([state.hidden_means for state in states]),
+        m, r, _, log_z = (np.stack(averages) for averages in zip(*states, strict=True))
+        return _Solved(log_z, m, r, averaged, None, np.zeros(lead, np.int64), np.zeros(lead), np.ones(lead, bool))
+    if expectation == "gibbs":
+        network, log_z, one = (
+            (couplings, visible_fields, hidden_fields[:, 0]),
+            np.full(lead, np.nan),
+            np.ones(lead, int),
         )
-        return _Solved(log_z, r, averaged, None, np.zeros(lead, np.int64), np.zeros(lead), np.ones(lead, bool))
+        if isinstance(messages, Annealing):
+            messages, log_z[:, 0] = start_chains(*network, messages)
+        m, r, averaged, messages = sample_chains(*network, messages)
+        return _Solved(log_z, m[:, None], r[:, None], averaged, messages, one, np.zeros(lead), one > 0)
     if expectation == "tap":
         state = solve_tap(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
         averaged = correlations(couplings, state.visible_means, state.hidden_means, weights)
     else:
         state = solve_cavity(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
         averaged = np.einsum("k,rknp->rnp", weights, state.correlations)
-    return _Solved(state.log_partition, state.hidden_means, averaged, state.messages, *state[4:7])
+    return _Solved(state.log_partition, *state[:2], averaged, state.messages, *state[4:7])
 
 
-def _model_term(value, gradient, solved, means, pinned=None):
+def _model_term(value, gradient, slopes, solved, means, pinned=None):
     """ModelTerm of solved dual networks, in the shape and precision of the means."""
     lead = means.shape[:-2]
     numbers = (x.reshape(lead) for x in (solved.n_iter.max(1), solved.residual.max(1), solved.converged.all(1)))
     gradient = gradient.astype(means.dtype, copy=False).reshape(means.shape)
-    return ModelTerm(np.reshape(value, lead), gradient, WarmStart(solved.messages, pinned), *numbers)
+    slopes = Slopes(*(x.astype(np.float64, copy=False).reshape(*lead, -1) for x in slopes))
+    return ModelTerm(np.reshape(value, lead), gradient, slopes, WarmStart(solved.messages, pinned), *numbers)
+
+
+def _replicas(means, beta, visible_fields, hidden_fields):
+    """Means (R, N, P), beta (R, P) and fields (R, N), (R, P) as float64, from what may lack R or be None."""
+    n_visible, n_hidden = means.shape[-2:]
+    replicas = means.reshape(-1, n_visible, n_hidden)
+    beta, a, b = (
+        np.broadcast_to(0.0 if x is None else x, (*means.shape[:-2], n)).reshape(-1, n).astype(np.float64)
+        for x, n in ((beta, n_hidden), (visible_fields, n_visible), (hidden_fields, n_hidden))
+    )
+    return replicas, beta, a, b
 
 
 def _most_coupled(couplings, norms, previous):
@@ -101,24 +122,40 @@ def _most_coupled(couplings, norms, previous):
     return np.where(stays, strongest if previous is None else previous, strongest)
 
 
-def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, max_iter=1000):
-    r"""Upper limit ln <Z>_Q >= <ln Z>_Q, which is the ln Z of one network with tanh J_iμ = λ_iμ tanh(β/√N).
+def annealed(
+    means,
+    beta,
+    visible_fields=None,
+    hidden_fields=None,
+    *,
+    expectation="cavity",
+    warm_start=COLD,
+    tol=1e-9,
+    max_iter=1000,
+    annealing=None,
+):
+    r"""Upper limit ln <Z>_Q >= <ln Z>_Q, which is the ln Z of one network with tanh J_iμ = λ_iμ tanh(β_μ/√N).
 
     .. math::
-        \ln\langle Z\rangle_Q = NP \ln\cosh\tfrac{\beta}{\sqrt N}
-            + \tfrac12\sum_{i\mu}\ln(1-\lambda_{i\mu}^2t^2) + \ln Z_\mathrm{RBM}(J),
-        \qquad t = \tanh\tfrac{\beta}{\sqrt N}
+        \ln\langle Z\rangle_Q = N \sum_\mu \ln\cosh\tfrac{\beta_\mu}{\sqrt N}
+            + \tfrac12\sum_{i\mu}\ln(1-\lambda_{i\mu}^2t_\mu^2) + \ln Z_\mathrm{RBM}(J, a, b),
+        \qquad t_\mu = \tanh\tfrac{\beta_\mu}{\sqrt N}
 
     Parameters
     ----------
     means : (N, P) or (R, N, P) array in [-1, 1], float64 or float32
         A leading axis R of replicas is kept in the result.
-    beta : float > 0
-    expectation : "cavity", "tap" or "exact"
+    beta, visible_fields, hidden_fields
+        β > 0, a and b, as the head of this file says.
+    expectation : "cavity", "tap", "exact" or "gibbs"
+        gibbs: averages over persistent chains after one more sweep, and no value: nan.  A cold start anneals them
+        from independent pixels, which estimates the value, too.
     warm_start : WarmStart
         Of an earlier call with the same shapes.
     tol, max_iter : float, int
         Of `run_cavity`.
+    annealing : Annealing
+        Of the cold start of chains.
 
     Returns
     -------
@@ -126,8 +163,8 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
 
     Notes
     -----
-    Jensen's inequality makes the bound built on it a bound; equality holds for P = 1.  The dual network has no
-    fields, so every state has a mirror image: the hidden unit most strongly coupled to the others is pinned to +1
+    Jensen's inequality makes the bound built on it a bound; equality holds for P = 1.  Without fields every state of
+    the dual network has a mirror image: the hidden unit most strongly coupled to the others is then pinned to +1
     by a field and the factor 2 restored.  That is exact, keeps message passing out of the symmetric point where it
     is unstable, and removes the loops of one hidden unit (cavity is then exact for P = 2).  Between two others of
     overlap R = Σ_i λ_iμ λ_iν/N, message passing misses a term of order β⁴R²/2 as long as it finds no magnetization:
@@ -138,23 +175,27 @@ def annealed(means, beta, *, expectation="cavity", warm_start=COLD, tol=1e-9, ma
     ----------
     Jensen's step and the gradient are derived in this project; <ln Z>_Q is that of Huang, arXiv:1911.07662.
     """
-    n_visible, n_hidden = means.shape[-2:]
-    replicas, dtype = means.reshape(-1, n_visible, n_hidden), means.dtype.type
-    scale = beta / np.sqrt(n_visible)
-    t = dtype(np.tanh(scale))
+    replicas, beta, a, b = _replicas(means, beta, visible_fields, hidden_fields)
+    n_visible = means.shape[-2]
+    scales = beta / np.sqrt(n_visible)
+    t = np.tanh(scales)
     # all synapses in the order (R, P, N), in which the matrix products want them
     columns = np.ascontiguousarray(np.swapaxes(replicas, 1, 2))
-    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scale)
+    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales)
     couplings = np.swapaxes(couplings, 1, 2)
-    fields, log_z, pinned = np.zeros((len(replicas), 1, n_hidden)), 0.0, None
-    if expectation != "exact":
+    log_z, pinned = 0.0, None
+    if expectation in ("cavity", "tap") and visible_fields is None and hidden_fields is None:
         pinned = _most_coupled(couplings, norms, warm_start.pinned)
-        fields[np.arange(len(replicas)), 0, pinned], log_z = PINNED, np.log(2.0) - PINNED
-    solved = _solve(couplings, fields, np.ones(1), expectation, warm_start.messages, tol, max_iter)
+        b[np.arange(len(b)), pinned], log_z = PINNED, np.log(2.0) - PINNED
+    messages = annealing if warm_start.messages is None else warm_start.messages
+    solved = _solve(couplings, a, b[:, None], np.ones(1), expectation, messages, tol, max_iter)
     log_z += solved.log_partition[:, 0]
-    value = n_visible * n_hidden * (log2cosh(scale) - np.log(2.0)) + 0.5 * log_slack + log_z
+    value = n_visible * (log2cosh(scales) - np.log(2.0)).sum(axis=1) + 0.5 * log_slack + log_z
     gradient = annealed_gradient(columns, t, inverse_slack, solved.correlations)
-    return _model_term(value, gradient, solved, means, pinned)
+    # Σ_i β d/dβ of ln(cosh s + λ sinh s σh) = s/t [t² + (1 - t²) λ d/dλ]
+    of_beta = scales / t * (n_visible * t**2 + (1 - t**2) * row_products(replicas, gradient))
+    slopes = Slopes(of_beta, solved.visible_means[:, 0], solved.hidden_means[:, 0])
+    return _model_term(value, gradient, slopes, solved, means, pinned)
 
 
 @functools.lru_cache(maxsize=32)
@@ -182,16 +223,28 @@ def hidden_field_points(n_hidden, n_points):
     return points, np.full(n_points, 1.0 / n_points)
 
 
-def quenched(means, beta, *, expectation="cavity", n_points=64, warm_start=COLD, tol=1e-9, max_iter=1000):
-    r"""The paper's estimate E_z ln Z(J = βλ/√N, b_μ = β Ξ_μ z_μ), with Ξ_μ² = Σ_i (1 - λ_iμ²)/N.
+def quenched(
+    means,
+    beta,
+    visible_fields=None,
+    hidden_fields=None,
+    *,
+    expectation="cavity",
+    n_points=64,
+    warm_start=COLD,
+    tol=1e-9,
+    max_iter=1000,
+):
+    r"""The paper's estimate E_z ln Z(J = βλ/√N, a, b_μ + β_μ Ξ_μ z_μ), with Ξ_μ² = Σ_i (1 - λ_iμ²)/N.
 
     Parameters
     ----------
-    means, beta, expectation, warm_start, tol, max_iter
+    means, beta, visible_fields, hidden_fields, warm_start, tol, max_iter
         As in `annealed`.
+    expectation : "cavity", "tap" or "exact"
     n_points : int >= 1, a power of two for P > 2
         Fields z at which the dual network is solved.  The same at every call, so that the estimate is a smooth
-        function of the means; f(-z) = f(z) doubles their number for free.
+        function of the means.  Without fields f(-z) = f(z) doubles their number for free; with them both are solved.
 
     Returns
     -------
@@ -209,16 +262,22 @@ def quenched(means, beta, *, expectation="cavity", n_points=64, warm_start=COLD,
     ----------
     Huang, arXiv:1911.07662, eq. (5)-(8).
     """
+    replicas, beta, a, b = _replicas(means, beta, visible_fields, hidden_fields)
     n_visible, n_hidden = means.shape[-2:]
-    replicas, dtype = means.reshape(-1, n_visible, n_hidden), means.dtype.type
-    scale = dtype(beta / np.sqrt(n_visible))
+    dtype = means.dtype.type
+    scales = (beta / np.sqrt(n_visible)).astype(dtype)[:, None]
     z, weights = hidden_field_points(n_hidden, n_points)
+    if visible_fields is not None or hidden_fields is not None:
+        z, weights = np.concatenate([z, -z]), np.concatenate([weights, weights]) / 2
     width = np.sqrt(np.mean(1.0 - replicas**2, axis=1, dtype=np.float64))
-    fields = beta * width[:, None] * z
-    solved = _solve(scale * replicas, fields, weights, expectation, warm_start.messages, tol, max_iter)
+    fields = b[:, None] + (beta * width)[:, None] * z
+    solved = _solve(scales * replicas, a, fields, weights, expectation, warm_start.messages, tol, max_iter)
     r = solved.hidden_means
     limit = beta * np.einsum("k,rkp->rp", weights, 1.0 - r**2)
-    ratio = np.einsum("k,kp,rkp->rp", weights, z, r) / np.maximum(width, SMALL_WIDTH)
-    ratio = (scale / np.sqrt(n_visible) * np.where(width > SMALL_WIDTH, ratio, limit)).astype(dtype)
-    gradient = scale * solved.correlations - replicas * ratio[:, None]
-    return _model_term(solved.log_partition @ weights, gradient, solved, means)
+    of_width = np.einsum("k,kp,rkp->rp", weights, z, r)
+    ratio = np.where(width > SMALL_WIDTH, of_width / np.maximum(width, SMALL_WIDTH), limit)
+    ratio = (scales / np.sqrt(n_visible) * ratio[:, None]).astype(dtype)
+    gradient = scales * solved.correlations - replicas * ratio
+    of_beta = row_products(scales * replicas, solved.correlations) + beta * width * of_width
+    averages = np.einsum("k,rkn->rn", weights, solved.visible_means), np.einsum("k,rkp->rp", weights, r)
+    return _model_term(solved.log_partition @ weights, gradient, Slopes(of_beta, *averages), solved, means)

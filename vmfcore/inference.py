@@ -171,12 +171,13 @@ def infer_weights(
     any P, with ln Z(R) as one more factor, is derived in this project; without it, it is that of Lesieur, Krzakala &
     Zdeborová, arXiv:1701.00858.
     """
-    data, init = check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback)
+    data, init = check_learner(spins, n_hidden, prior_mean, n_steps, n_restarts, init, seed, callback)
     if n_hidden > MAX_JOINT_UNITS:
         raise ValueError(f"n_hidden must be at most {MAX_JOINT_UNITS} for sums over joint states, got {n_hidden}")
     log_prior = site_log_prior(n_hidden, prior_mean, correlation)
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
+    checks.real(0, MAX_BETA, beta=beta)
     checks.flag(learn_beta=learn_beta)
 
     spins, states = data.dense(np.float64), hidden_states(n_hidden)

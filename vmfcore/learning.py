@@ -1,121 +1,21 @@
-"""Learning rules that climb the variational bound, and `fit`."""
-
-import math
-from typing import NamedTuple
+"""`fit`: learning by ascent on the variational bound."""
 
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.dual import COLD
+from vmfcore.chains import Annealing
+from vmfcore.climb import Plan, batches, climb, distance, evaluate_machines, start_real
 from vmfcore.networks import NETWORK_ADVICE, check_tolerance, warn_unconverged
+from vmfcore.packing import pixel_fields
 from vmfcore.restarts import FitResult, History, best_restart, check_learner, signs, starting_means
-from vmfcore.synapses import combine
-from vmfcore.variational import Bound, check_options, evaluate
+from vmfcore.rules import RULES
+from vmfcore.variational import MAX_BETA, Bound, check_fields, check_options
 
 STEP_SIZES = {"natural": 0.15, "adam": 0.03}
 TOLERANCES = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing
 MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
-WINDOW = 20  # steps over which the distance from a stationary point is averaged
-CLIP = 0.99999  # of the means, for the rule that needs it
-BATCHES = 3  # stream of random numbers, apart from those of the starts
-
-
-class _Natural(NamedTuple):
-    """Bayesian learning rule: θ ← (1 - ρ) θ + ρ [θ₀ + ∂(L + KL)/∂λ], λ = tanh θ (Meng, arXiv:2007.04676)."""
-
-    natural: np.ndarray
-
-    @classmethod
-    def start(cls, means):
-        return cls(np.arctanh(np.clip(means, -CLIP, CLIP)))
-
-    @property
-    def means(self):
-        return np.tanh(self.natural)
-
-    def step(self, gradient, prior_mean, step_size):
-        prior = step_size * math.atanh(prior_mean)
-        return _Natural(combine(1 - step_size, self.natural, step_size, gradient, prior))
-
-
-class _Adam(NamedTuple):
-    """Adam ascent on λ itself, decay rates 0.9 and 0.99, λ clipped to ±0.99999 (Huang, arXiv:1911.07662)."""
-
-    means: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    n_steps: np.ndarray  # one number a replica
-
-    @classmethod
-    def start(cls, means):
-        zeros = np.zeros_like(means)
-        return cls(np.clip(means, -CLIP, CLIP), zeros, zeros, np.zeros_like(means[:, :1, :1]))
-
-    def step(self, gradient, prior_mean, step_size):
-        slope = gradient + math.atanh(prior_mean) - np.arctanh(self.means)
-        n = self.n_steps + 1
-        first = 0.9 * self.first + 0.1 * slope
-        second = 0.99 * self.second + 0.01 * slope**2
-        move = step_size * (first / (1 - 0.9**n)) / (np.sqrt(second / (1 - 0.99**n)) + 1e-8)
-        return _Adam(np.clip(self.means + move, -CLIP, CLIP), first, second, n)
-
-
-RULES = {"natural": _Natural, "adam": _Adam}
-
-
-def _keep(state, which):
-    """A tuple of arrays, or of such tuples, without the replicas that are done."""
-    if isinstance(state, tuple):
-        kept = [_keep(x, which) for x in state]
-        return (
-            state._replace(**dict(zip(state._fields, kept, strict=True))) if hasattr(state, "_fields") else tuple(kept)
-        )
-    return None if state is None else state[which]
-
-
-def _batches(data, batch_size, seed):
-    """All data again and again, or batches in random order, all samples once an epoch (but for what is left over)."""
-    rng, n_samples = np.random.default_rng([seed, BATCHES]), len(data.bits)
-    while batch_size is None:
-        yield data
-    while True:
-        order = rng.permutation(n_samples)
-        for start in range(0, n_samples - batch_size + 1, batch_size):
-            yield data.take(np.sort(order[start : start + batch_size]))
-
-
-def _distance(means, gradient, prior_mean):
-    """Root mean square of what an undamped natural step would change in λ, of each replica."""
-    change = np.tanh(gradient + math.atanh(prior_mean) if prior_mean else gradient)
-    change -= means
-    return np.sqrt(np.einsum("rpn,rpn->r", *[np.swapaxes(change, 1, 2)] * 2) / means[0].size)
-
-
-def _climb(batches, starts, beta, rule, step_size, n_steps, prior_mean, settled, options, report):
-    """Climb from R starts at once: means (R, N, P), a list of History rows each, whether each came near rest.
-
-    A replica that has settled leaves the batch; ``report(run, means, bound)`` follows each.
-    """
-    state, warm_start = RULES[rule].start(starts), COLD
-    ends, rows, runs = np.empty_like(starts), [[] for _ in starts], np.arange(len(starts))
-    at_rest = np.zeros(len(starts), bool)
-    for step, data in zip(range(n_steps + 1), batches, strict=False):
-        means = state.means
-        now = evaluate(data, means, beta, prior_mean, warm_start=warm_start, **options)
-        distance = _distance(means, now.gradient, prior_mean)
-        numbers = np.array([*now.bound, now.entropy, now.model.n_iter, now.model.residual, distance]).T
-        for run, mean, row in zip(runs, means, numbers, strict=True):
-            rows[run].append((*row, beta))
-            report(run, mean, Bound(*map(float, row[:4])))
-            at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * settled
-        going = ~at_rest[runs] if step < n_steps else np.zeros(len(runs), bool)
-        ends[runs[~going]] = means[~going]
-        state, warm_start = state.step(now.gradient, prior_mean, step_size), now.model.warm_start
-        if not going.all():
-            state, warm_start, runs = _keep(state, going), _keep(warm_start, going), runs[going]
-        if not len(runs):
-            break
-    return ends, rows, at_rest
+SCHEDULES = ("constant", "linear")
+LEARNT_BETAS = ("no", "global", "unit")
 
 
 def fit(
@@ -123,12 +23,19 @@ def fit(
     n_hidden,
     beta,
     *,
+    learn_beta="no",
+    learn_fields=False,
+    visible_fields=None,
+    hidden_fields=None,
     rule="natural",
     data_term="gaussian",
     model_term="annealed",
     expectation="auto",
     n_steps=1000,
     step_size=None,
+    field_step=0.02,
+    schedule="constant",
+    temperature=1.0,
     n_restarts=1,
     init="random",
     prior_mean=0.0,
@@ -138,6 +45,9 @@ def fit(
     max_iter=1000,
     dtype=np.float64,
     batch_size=None,
+    n_chains=100,
+    n_temperatures=1000,
+    bound_every=None,
     seed,
     progress=False,
     callback=None,
@@ -150,8 +60,15 @@ def fit(
         Data, ±1; packed, they may stay in a file.
     n_hidden : int >= 1
         P.
-    beta : float in (0, 50)
-        Inverse temperature.
+    beta : float or (P,) array in (0, 50)
+        Inverse temperature, where it is learnt its start, of all hidden units or of each.
+    learn_beta : "no", "global" or "unit"
+        Climb the bound in β, too: one for all hidden units, or one for each.
+    learn_fields : bool
+        Climb it in visible and hidden fields, too, in centred coordinates (`vmfcore.rules.RealParameters`).  Images
+        need it: without fields the hidden units spend themselves on the mean image.
+    visible_fields, hidden_fields : (N,) and (P,) arrays, or None
+        a and b, where they are learnt their start.  None: those of independent pixels where they are learnt, else none.
     rule : "natural" or "adam"
         The Bayesian learning rule on θ = atanh λ, or the paper's clipped Adam on λ.
     data_term, model_term, expectation, prior_mean, n_points, max_iter
@@ -161,11 +78,23 @@ def fit(
         both climbs; the callback counts on), which costs about twice the steps, more near the threshold.  It is
         exact for N → ∞ and independent hidden units; for correlated ones see `infer_weights`.  Near the threshold
         prefer init="pca": random starts inherit the local optima of the Gaussian bound.
+        expectation="gibbs" takes the averages from ``n_chains`` persistent chains of the dual network, one sweep a
+        step: the choice for images, whose networks have many states.  Such a climb takes all its steps; the bound is
+        told where `bound_every` asks for it, else nan, and is that of annealed importance sampling.
     n_steps : int >= 1
         Largest number of steps a climb.
     step_size : float > 0 or None
         ρ in (0, 1] of the natural rule (default 0.15), the learning rate in (0, 100] of Adam (default 0.03; the
         paper's 0.4 reaches the same overlap but does not settle).
+    field_step : float in (0, 1]
+        Step of the fields, in units of a natural step of a free spin; ln β takes a tenth of it, so that synapses decide
+        first.
+    schedule : "constant" or "linear"
+        All steps stay, or fall linearly to 0 at the last.
+    temperature : float > 0, or (first, last)
+        T of the objective data term - model term - T KL, 1 for the bound itself; two numbers: from the first to the
+        last in equal ratios.  Many hidden units leave synapses undecided at T = 1, each of which costs its entropy:
+        below 1 they decide.  The bounds of history and result are at T = 1.
     n_restarts : int >= 1
         Independent starts, trained together; 1 where ``init`` is an array.
     init : "random", "pca" or (N, P) array in [-1, 1]
@@ -183,6 +112,10 @@ def fit(
         Samples a step, drawn anew in every epoch: the stochastic natural gradient.  The bounds of history and callback
         are then estimates, whose noise may keep a run from settling: `converged` and `bound` come from all data at the
         end.  Average longer by a smaller step_size.  None: all data at every step.
+    n_chains, n_temperatures : int >= 2, int >= 1
+        Of expectation="gibbs": chains of each restart, and steps of the annealing that starts them and tells the bound.
+    bound_every : int >= 1 or None
+        Steps between two bounds that history and callback see with expectation="gibbs"; None: the first only.
     seed : int >= 0
         Same seed, same bits, for any number of threads.
     progress : bool
@@ -214,30 +147,60 @@ def fit(
     ----------
     Huang, arXiv:1911.07662; Meng, Bachmann & Khan, arXiv:2002.10778 and Meng, arXiv:2007.04676, for the natural rule.
     """
-    data, init = check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback)
+    data, init = check_learner(spins, n_hidden, prior_mean, n_steps, n_restarts, init, seed, callback)
+    beta, fields = check_fields(beta, visible_fields, hidden_fields, data.n_visible, n_hidden)
+    checks.option(LEARNT_BETAS, learn_beta=learn_beta)
+    checks.flag(learn_fields=learn_fields)
     checks.real(0, np.inf, settled=settled)
     checks.option(RULES, rule=rule)
+    checks.option(SCHEDULES, schedule=schedule)
+    checks.real(0, 1, closed="right", field_step=field_step)
     dtype = checks.precision(dtype=dtype)
-    if dtype == np.float32 and beta > MAX_SINGLE_BETA:
+    if dtype == np.float32 and np.max(beta) > MAX_SINGLE_BETA:
         raise ValueError(f"dtype must be float64 for beta > {MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
     tol = TOLERANCES[dtype] if tol is None else tol
     check_tolerance(tol, dtype)
     options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
     step_size = STEP_SIZES[rule] if step_size is None else step_size
     checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
+    temperatures = temperature if isinstance(temperature, (tuple, list)) else (temperature, temperature)
+    if len(temperatures) != 2:
+        raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
+    for value in temperatures:
+        checks.real(0, np.inf, temperature=value)
     if batch_size is not None:
         checks.integer(1, batch_size=batch_size)
         if batch_size > len(data.bits):
             raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
-    beta, n_samples = float(beta), len(data.bits)
+    checks.integer(2, n_chains=n_chains)
+    checks.integer(1, n_temperatures=n_temperatures)
+    if bound_every is not None:
+        checks.integer(1, bound_every=bound_every)
+    sampled = options["expectation"] == "gibbs"
+    if sampled:
+        options["annealing"] = Annealing(pixel_fields(data), n_chains, n_temperatures, seed)
+    plan = Plan(
+        rule,
+        step_size,
+        field_step,
+        n_steps,
+        schedule,
+        temperatures,
+        prior_mean,
+        0.0 if sampled else settled,
+        learn_beta,
+        MAX_SINGLE_BETA if dtype == np.float32 else MAX_BETA,
+        bound_every if sampled else None,
+    )
     # the stationary point λ = 0 of the tap total holds small starts: the Gaussian bound leads them away from it
     stages = ["gaussian", "tap"] if data_term == "tap" and isinstance(init, str) else [data_term]
 
-    def climb(rngs, report):
+    def climb_all(rngs, report):
         starts = [starting_means(init, data, n_hidden, rng, wide=rule == "adam") for rng in rngs]
         # in memory in the order (R, P, N), in which the matrix products want them
         means = np.swapaxes(np.stack([np.ascontiguousarray(start.T, dtype) for start in starts]), 1, 2)
-        histories, batches = [[] for _ in rngs], _batches(data, batch_size, seed)
+        histories, parts = [[] for _ in rngs], batches(data, batch_size, seed)
+        real = start_real(beta, fields, learn_fields, data, n_restarts, n_hidden)
         counts = np.full(n_restarts, -1)
 
         def count(run, means, bound):
@@ -246,26 +209,27 @@ def fit(
 
         for stage in stages:
             now = options | {"data_term": stage}
-            climbed = now | {"n_samples": n_samples}
-            means, rows, at_rest = _climb(
-                batches, means, beta, rule, step_size, n_steps, prior_mean, settled, climbed, count
-            )
+            means, real, rows, at_rest = climb(data, parts, means, real, plan, now, count)
             histories = [history + row for history, row in zip(histories, rows, strict=True)]
-        final = evaluate(data, means, beta, prior_mean, **now)
-        if batch_size is not None:  # a batch is too noisy to tell
-            at_rest = _distance(means, final.gradient, prior_mean) < settled
+        final = evaluate_machines(data, means, real, prior_mean, now)
+        if batch_size is not None or sampled:  # a batch, or chains, are too noisy to tell
+            at_rest = distance(means, final.gradient, prior_mean) < settled
         results = []
         for run, history in enumerate(histories):
             bound = Bound(*(float(part[run]) for part in final.bound))
             converged = bool(at_rest[run] and final.model.converged[run])
             history = History(*np.array(history).T)
-            result = FitResult(means[run], signs(means[run]), bound, history, converged, None, beta)
+            temperature = real.beta[run] if learn_beta == "unit" or np.ndim(beta) else float(real.beta[run, 0])
+            learnt = (None if x is None else x[run] for x in (real.visible_fields, real.hidden_fields))
+            result = FitResult(means[run], signs(means[run]), bound, history, converged, None, temperature, *learnt)
             results.append((result, (final.model.converged[run], final.model.residual[run])))
         return results
 
     total = len(stages) * n_steps
     display = {"progress": progress, "callback": callback, "desc": "fit"}
-    result, (solved, residual) = best_restart(climb, lambda run: run.bound.total, n_restarts, total, seed, **display)
+    result, (solved, residual) = best_restart(
+        climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display
+    )
     if not solved:
         warn_unconverged(residual, tol, max_iter, NETWORK_ADVICE, stacklevel=3)
     return result

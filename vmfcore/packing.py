@@ -74,3 +74,15 @@ def pack_spins(spins):
     if bits.ndim != 2 or bits.shape[1] != width or not len(bits):
         raise ValueError(f"spins.bits must have shape (any, {width}) for {spins.n_visible} spins, got {bits.shape}")
     return spins._replace(bits=np.ascontiguousarray(bits))
+
+
+def total_spins(data):
+    """Σ_a σ^a of packed data, (N,) float64."""
+    rows = max(1, BLOCK // data.n_visible)
+    blocks = range(0, len(data.bits), rows)
+    return sum(data.take(slice(k, k + rows)).dense().sum(axis=0, dtype=np.float64) for k in blocks)
+
+
+def pixel_fields(data):
+    """Fields (N,) of independent pixels with the means of packed data, Laplace's one sample of each sign added."""
+    return np.arctanh(total_spins(data) / (len(data.bits) + 2))

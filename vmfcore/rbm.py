@@ -134,6 +134,24 @@ def _draw(fields, rng):
     return np.where(rng.random(fields.shape) < scipy.special.expit(2 * fields), 1.0, -1.0)
 
 
+def draw_exactly(couplings, visible_fields, hidden_fields, n_samples, rng):
+    """Independent samples (M, N) int8 of a network with few hidden units: h from its marginal, then σ."""
+    n_visible, n_hidden = couplings.shape
+    states = hidden_states(n_hidden)
+    log_weights = hidden_log_weights(couplings, visible_fields, states) + states @ hidden_fields
+    p = np.exp(log_weights - log_weights.max())
+    drawn, which = np.unique(rng.choice(len(states), size=n_samples, p=p / p.sum()), return_inverse=True)
+    up = scipy.special.expit(2 * (states[drawn] @ couplings.T + visible_fields))
+    spins = np.empty((n_samples, n_visible), np.int8)
+    block = max(1, BLOCK // n_visible)
+    for start in range(0, n_samples, block):
+        rows = which[start : start + block]
+        np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[start : start + block].view(bool))
+    spins *= 2
+    spins -= 1
+    return spins
+
+
 def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
     r"""Independent samples of the visible spins of the RBM, σ ~ Π_μ 2cosh(β X_μ) / Z.
 
@@ -175,19 +193,7 @@ def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
     n_visible, n_hidden = weights.shape
     couplings = beta / np.sqrt(n_visible) * weights
     if n_sweeps is None and n_hidden <= MAX_EXACT_HIDDEN:
-        states = hidden_states(n_hidden)
-        log_weights = hidden_log_weights(couplings, np.zeros(n_visible), states)
-        p = np.exp(log_weights - log_weights.max())
-        drawn, which = np.unique(rng.choice(len(states), size=n_samples, p=p / p.sum()), return_inverse=True)
-        up = scipy.special.expit(2 * states[drawn] @ couplings.T)
-        spins = np.empty((n_samples, n_visible), np.int8)
-        block = max(1, BLOCK // n_visible)
-        for start in range(0, n_samples, block):
-            rows = which[start : start + block]
-            np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[start : start + block].view(bool))
-        spins *= 2
-        spins -= 1
-        return spins
+        return draw_exactly(couplings, np.zeros(n_visible), np.zeros(n_hidden), n_samples, rng)
     spins = _draw(np.zeros((n_samples, n_visible)), rng)
     for _ in range(200 if n_sweeps is None else n_sweeps):
         spins = _draw(_draw(spins @ couplings, rng) @ couplings.T, rng)

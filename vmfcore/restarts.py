@@ -7,8 +7,9 @@ from tqdm.auto import tqdm
 
 from vmfcore import checks
 from vmfcore.jit import one_blas_thread
+from vmfcore.machines import Machine, check_machine
 from vmfcore.packing import pack_spins
-from vmfcore.variational import MAX_BETA, Bound
+from vmfcore.variational import Bound
 
 INITS = ("random", "pca")
 BLOCK = 4096  # samples unpacked at once
@@ -37,15 +38,21 @@ class FitResult(NamedTuple):
     history: History  # of this restart
     converged: bool  # near a stationary point, and message passing has converged
     restart_bounds: np.ndarray  # final bound of every restart
-    beta: float
+    beta: float | np.ndarray  # (P,) where each hidden unit has its own
+    visible_fields: np.ndarray | None = None  # (N,); None: a model without fields
+    hidden_fields: np.ndarray | None = None  # (P,)
+
+    @property
+    def machine(self):
+        """The machine of the posterior means; ``machine.binarized`` is the one of their signs."""
+        return check_machine(Machine(self.means, self.beta, self.visible_fields, self.hidden_fields))
 
 
-def check_learner(spins, n_hidden, beta, prior_mean, n_steps, n_restarts, init, seed, callback):
+def check_learner(spins, n_hidden, prior_mean, n_steps, n_restarts, init, seed, callback):
     """Check the arguments that all learners take; return the data packed and an array ``init`` as float64."""
     data = pack_spins(spins)
     checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, n_restarts=n_restarts)
     checks.integer(0, seed=seed)
-    checks.real(0, MAX_BETA, beta=beta)
     checks.real(-1, 1, prior_mean=prior_mean)
     if isinstance(init, str):
         checks.option(INITS, init=init)

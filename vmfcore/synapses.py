@@ -4,6 +4,7 @@ Synapses come as columns (C, N): one hidden unit a row, in the order in which th
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -51,11 +52,11 @@ def total_entropy(means):
 def _dual_couplings(columns, scalars, reach, constants, integers, couplings, inverse_slack, sums):
     """J with tanh J = λt, 1/(1 - λ²t²), and Σ ln(1 - λ²t²) and Σ J² of every row.
 
-    ``scalars`` are e = exp(-2β/√N) and (1 + e)².
+    ``scalars`` are e = exp(-2β/√N) and (1 + e)² of every row.
     """
     for c in numba.prange(len(columns)):
         means, ratio, lanes = columns[c], np.empty_like(columns[c]), np.empty(LANES)
-        inverse, one, edge, scale = inverse_slack[c], constants[0], scalars[0], scalars[1]
+        inverse, one, edge, scale = inverse_slack[c], constants[0], scalars[0, c], scalars[1, c]
         for i in range(means.size):
             up, down = one + means[i], one - means[i]
             plus, minus = up + down * edge, down + up * edge  # (1 ± λt)(1 + e): nothing cancels at λ = ±1
@@ -69,19 +70,25 @@ def _dual_couplings(columns, scalars, reach, constants, integers, couplings, inv
         sums[0, c] = -sum_of_logs(ratio, reach, lanes)
 
 
-def dual_couplings(columns, scale):
-    """Of replicas (R, P, N) couplings J and 1/(1 - λ²t²), Σ ln(1 - λ²t²) and norms (Σ_i J²)^½; t = tanh(scale)."""
+def dual_couplings(columns, scales):
+    """Of replicas (R, P, N) couplings J and 1/(1 - λ²t²), Σ ln(1 - λ²t²) and norms (Σ_i J²)^½; t = tanh(scales).
+
+    ``scales`` (R, P) are β/√N of each hidden unit.
+    """
     exponential, *logarithm = numbers(columns.dtype)
-    edge = columns.dtype.type(math.exp(-2 * scale))
-    square = (1 + edge) ** 2
-    rounding = math.log(square) - 2 * math.log1p(edge)  # the same in all terms of the sum
-    reach = (int(exponential[5] / (2 * scale + 1)), int(math.log(LARGEST) / (2 * scale + 1)))
+    edges = np.exp(-2 * scales).astype(columns.dtype)
+    squares = (1 + edges) ** 2
+    rounding = np.log(squares, dtype=np.float64) - 2 * np.log1p(edges, dtype=np.float64)  # the same in a row's terms
+    largest = 2 * scales.max() + 1
+    reach = (int(exponential[5] / largest), int(math.log(LARGEST) / largest))
     couplings, inverse_slack = np.empty((2, *columns.shape), columns.dtype)
     rows, sums = (-1, columns.shape[-1]), np.empty((2, *columns.shape[:-1]))
     outputs = couplings.reshape(rows), inverse_slack.reshape(rows), sums.reshape(2, -1)
+    scalars = np.stack([edges.ravel(), squares.ravel()])
     with numba_threads(columns.size // rows[1], columns.size / GRAIN):
-        _dual_couplings(columns.reshape(rows), np.array([edge, square]), reach, *logarithm, *outputs)
-    return couplings, inverse_slack, (sums[0] + columns.shape[-1] * rounding).sum(axis=-1), np.sqrt(sums[1])
+        _dual_couplings(columns.reshape(rows), scalars, reach, *logarithm, *outputs)
+    log_slack = (sums[0] + columns.shape[-1] * rounding).sum(axis=-1)
+    return couplings, inverse_slack, log_slack, np.sqrt(sums[1])
 
 
 @parallel_kernel
@@ -89,16 +96,30 @@ def _annealed_gradient(columns, t, inverse_slack, correlations):
     """Overwrite C with t (C - λt)/(1 - λ²t²)."""
     for c in numba.prange(len(columns)):
         for i in range(columns.shape[1]):
-            correlations[c, i] = t * (correlations[c, i] - columns[c, i] * t) * inverse_slack[c, i]
+            correlations[c, i] = t[c] * (correlations[c, i] - columns[c, i] * t[c]) * inverse_slack[c, i]
 
 
 def annealed_gradient(columns, t, inverse_slack, correlations):
-    """t (C - λt)/(1 - λ²t²) of columns (R, P, N), and correlations (R, N, P), which may be overwritten."""
+    """t (C - λt)/(1 - λ²t²) of columns (R, P, N), t (R, P) and correlations (R, N, P), which may be overwritten."""
     out = np.ascontiguousarray(np.swapaxes(correlations, 1, 2), columns.dtype)
     rows = (-1, columns.shape[-1])
+    t = t.astype(columns.dtype).ravel()
     with numba_threads(columns.size // rows[1], columns.size / GRAIN):
         _annealed_gradient(columns.reshape(rows), t, inverse_slack.reshape(rows), out.reshape(rows))
     return np.swapaxes(out, 1, 2)
+
+
+def row_products(x, y):
+    """Σ_i x_iμ y_iμ of arrays (..., N, P): one number a hidden unit, (..., P)."""
+    return np.einsum("...pn,...pn->...p", np.swapaxes(x, -1, -2), np.swapaxes(y, -1, -2)).astype(np.float64)
+
+
+class Slopes(NamedTuple):
+    """Derivatives with respect to the real parameters of a machine; a leading axis R where there are replicas."""
+
+    log_beta: np.ndarray  # (P,), to ln β of each hidden unit
+    visible_fields: np.ndarray  # (N,)
+    hidden_fields: np.ndarray  # (P,)
 
 
 @parallel_kernel

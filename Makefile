@@ -13,7 +13,7 @@ run: $(NAMES:%=runs/%.html)
 	@printf '  %s\n' $(NAMES:%=runs/%/)
 
 # papermill leaves a notebook behind when it fails, so the HTML copy stands for a finished run
-runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle $(wildcard vmfcore/*.py) $(wildcard data/*) .venv/ready
+runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle notebooks/digits.py $(wildcard vmfcore/*.py) $(wildcard data/*) .venv/ready
 	@mkdir -p runs/$*
 	$(BIN)/papermill $< runs/$*.ipynb -p out runs/$* --progress-bar --no-log-output
 	@$(BIN)/jupyter nbconvert --log-level=ERROR --to html runs/$*.ipynb

@@ -98,8 +98,8 @@ SPECIAL = [
         {"alphas": [0.01, 2.0]},
         r"alphas\[0\] must be a real number in \(0.03, 1000\), got 0.01",
     ),
-    ("03_mnist_features", {"n_points": 12}, "n_points must be a power of two, got 12"),
-    ("03_mnist_features", {"n_samples": 5001}, "n_samples must be at most 5000, got 5001"),
+    ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden .*, got \[25, 100\]"),
+    ("03_mnist_features", {"n_train": 99}, r"widths must hold .* n_train be from batch_size .* and 99"),
     ("03_mnist_features", {"step_size": 1.5}, r"step_size must be a real number in \(0, 1\], got 1.5"),
 ]
 
@@ -143,7 +143,7 @@ SMALL = {
         "n_steps": 20,
         "n_jobs": 1,
     },
-    "03_mnist_features": {"n_hidden": 16, "n_samples": 100, "n_steps": 60, "n_sweeps": 10, "step_size": 0.003},
+    "03_mnist_features": {"n_hidden": 25, "n_epochs": 1, "n_train": 300, "n_sweeps": 10, "n_temperatures": 20},
 }
 
 

@@ -1,8 +1,8 @@
 """Variational mean-field learning of restricted Boltzmann machines with ±1 synapses.
 
-The way through: `packing` → `variational` ⇄ (`data_terms`, `dual` → `cavity`, `tap`) → `learning` or `inference` →
-FitResult → `observables`; `exact`, `enumeration`, `theory` and `state_evolution` stand beside it.  A file imports only
-what comes before it on that way.
+The way through: `packing` → `variational` ⇄ (`data_terms`, `dual` → `cavity`, `tap`, `chains`) → `climb`, `learning` or
+`inference` → FitResult → `observables`, or → `machines`, `likelihood`, `storage`; `exact`, `enumeration`, `theory` and
+`state_evolution` stand beside it.  A file imports only what comes before it in tests/test_project.py.
 """
 
 from vmfcore import checks
@@ -32,7 +32,7 @@ from vmfcore.theory import (
 )
 from vmfcore.variational import Bound, bound, bound_gradient
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = [
     "Bound",

@@ -87,7 +87,7 @@ def fit(
         ρ in (0, 1] of the natural rule (default 0.15), the learning rate in (0, 100] of Adam (default 0.03; the
         paper's 0.4 reaches the same overlap but does not settle).
     field_step : float in (0, 1]
-        Step of the fields, in units of a natural step of a free spin; ln β takes a tenth of it, so that synapses decide
+        Step of the fields, in units of a natural step of a free spin; ln β takes 0.3 of it, so that synapses decide
         first.
     schedule : "constant" or "linear"
         All steps stay, or fall linearly to 0 at the last.

@@ -8,7 +8,7 @@ import numpy as np
 from vmfcore.synapses import combine
 
 CLIP = 0.99999  # of the means, for the rule that needs it
-BETA_SHARE = 0.1  # of the step of the fields: synapses decide before the temperatures follow
+BETA_SHARE = 0.3  # of the step of the fields: synapses decide before the temperatures follow
 MAX_BETA_STEP = 0.1  # of ln β
 MIN_BETA = 1e-3
 CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data

@@ -166,14 +166,18 @@ def test_a_planted_machine_is_recovered_with_its_fields_and_temperatures(expecta
     options = {"schedule": "linear", "n_steps": 600, "n_chains": 500, "n_temperatures": 100, "n_restarts": 4}
     options |= {"learn_beta": "unit", "learn_fields": True, "step_size": 0.1, "field_step": 1.0, "seed": 0}
     result = vmf.fit(spins, 3, 1.0, expectation=expectation, **options)
-    order, signs = vmf.match_hidden_units(result.weights, machine.weights)
+    order, _ = vmf.match_hidden_units(result.weights, machine.weights)
     assert vmf.overlap(result.weights, machine.weights).min() > 0.95  # two synapses of 101 may err, measured one
     # 3001 samples tell a field of a free spin to 1/√3001 = 0.018
     assert np.sqrt(np.mean((result.visible_fields - machine.visible_fields) ** 2)) < 2 * 0.018
-    # what acts on a hidden unit is its own field and that of 101 synapses: known less well, measured 0.07 and 8 %
-    np.testing.assert_allclose(result.hidden_fields[order] * signs, machine.hidden_fields, atol=0.15)
+    # 107 real parameters cost 107/6002 = 0.018 nats a new sample, each wrong synapse some more
+    fresh = vmf.sample(machine, 3001, seed=2)
+    best, got = (vmf.log_likelihood(fresh, x, seed=0).mean for x in (machine, result.machine.binarized))
+    assert best - got < 3 * 0.018
+    # what acts on a hidden unit is its own field and that of 101 synapses: known less well
     np.testing.assert_allclose(result.beta[order], machine.beta, rtol=0.15)
     assert (np.diff(result.beta[order]) > 0).all()
+    assert result.converged == (expectation == "exact")  # chains have noise
     truth = {"visible_fields": machine.visible_fields, "hidden_fields": machine.hidden_fields}
     at_truth = vmf.bound(spins, machine.weights.astype(float), machine.beta, expectation="exact", **truth)
     learnt = {"visible_fields": result.visible_fields, "hidden_fields": result.hidden_fields}

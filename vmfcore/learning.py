@@ -79,8 +79,8 @@ def fit(
         exact for N → ∞ and independent hidden units; for correlated ones see `infer_weights`.  Near the threshold
         prefer init="pca": random starts inherit the local optima of the Gaussian bound.
         expectation="gibbs" takes the averages from ``n_chains`` persistent chains of the dual network, one sweep a
-        step: the choice for images, whose networks have many states.  Such a climb takes all its steps; the bound is
-        told where `bound_every` asks for it, else nan, and is that of annealed importance sampling.
+        step: the choice for images, whose networks have many states.  The bound is told where `bound_every` asks for
+        it, else nan, and is that of annealed importance sampling.
     n_steps : int >= 1
         Largest number of steps a climb.
     step_size : float > 0 or None
@@ -102,7 +102,9 @@ def fit(
         rotated at random; or given means.
     settled : float > 0
         A restart ends when `History.distance`, averaged over 20 steps, falls below it, whatever the step size; at the
-        default planted problems are then within about 0.5 nats of the local optimum.
+        default planted problems are then within about 0.5 nats of the local optimum.  With learnt fields or
+        temperatures, or chains, it takes all its steps; `converged` then tells whether at the end the distance and, of
+        the real parameters, the derivatives a sample are below it.
     tol : float > 0 or None
         Of message passing; None: 1e-7, or 3e-5 in single precision, where it must be at least 1e-6.
     dtype : numpy.float64 or numpy.float32
@@ -177,6 +179,7 @@ def fit(
     if bound_every is not None:
         checks.integer(1, bound_every=bound_every)
     sampled = options["expectation"] == "gibbs"
+    to_the_end = sampled or learn_fields or learn_beta != "no"
     if sampled:
         options["annealing"] = Annealing(pixel_fields(data), n_chains, n_temperatures, seed)
     plan = Plan(
@@ -187,7 +190,7 @@ def fit(
         schedule,
         temperatures,
         prior_mean,
-        0.0 if sampled else settled,
+        0.0 if to_the_end else settled,
         learn_beta,
         MAX_SINGLE_BETA if dtype == np.float32 else MAX_BETA,
         bound_every if sampled else None,
@@ -212,8 +215,9 @@ def fit(
             means, real, rows, at_rest = climb(data, parts, means, real, plan, now, count)
             histories = [history + row for history, row in zip(histories, rows, strict=True)]
         final = evaluate_machines(data, means, real, prior_mean, now)
-        if batch_size is not None or sampled:  # a batch, or chains, are too noisy to tell
+        if batch_size is not None or to_the_end:  # a batch is too noisy to tell
             at_rest = distance(means, final.gradient, prior_mean) < settled
+            at_rest &= real.distance(final, len(data.bits), learn_beta) < settled
         results = []
         for run, history in enumerate(histories):
             bound = Bound(*(float(part[run]) for part in final.bound))

@@ -89,6 +89,12 @@ class RealParameters(NamedTuple):
         of_visible, pixels = (x[:, :, None].astype(dtype) for x in (now.slopes.visible_fields, self.pixel_means))
         return now.gradient - (pixels * of_hidden + of_visible * centre)
 
+    def distance(self, now, n_samples, learn_beta):
+        """Root mean square of the derivatives of what is learnt, a sample, of each replica."""
+        learnt = [] if self.centre is None else [now.slopes.visible_fields, now.slopes.hidden_fields]
+        learnt += [] if learn_beta == "no" else [now.slopes.log_beta]
+        return np.sqrt(np.mean(np.concatenate(learnt, axis=1) ** 2, axis=1)) / n_samples if learnt else 0.0
+
     def step(self, means, new_means, now, n_samples, learn_beta, step_size, max_beta):
         """Follow the derivatives, and the synapses from ``means`` to ``new_means``."""
         if learn_beta == "no" and self.centre is None:

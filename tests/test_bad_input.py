@@ -63,6 +63,7 @@ BOUND = {
 }
 FIELDS = {  # of bound, bound_gradient and fit
     "beta": [
+        ([[1, 2], [3]], ValueError, "beta must be a real array of shape"),
         (np.ones(2), ValueError, r"beta must be a non-empty array of shape \(3\), got shape \(2,\)"),
         (np.array([1.0, 0.0, 2.0]), ValueError, r"beta must be a real number in \(0, 50\), got"),
         (np.array([1.0, np.nan, 2.0]), ValueError, "beta must hold finite numbers"),
@@ -70,6 +71,7 @@ FIELDS = {  # of bound, bound_gradient and fit
     "visible_fields": [
         (np.zeros(3), ValueError, r"visible_fields must be a non-empty array of shape \(5\), got shape \(3,\)"),
         (np.full(5, np.inf), ValueError, "visible_fields must hold finite numbers"),
+        (np.full(5, -1e7), ValueError, r"visible_fields must be in \[-1e\+06, 1e\+06\], got 1e\+07 in size"),
     ],
     "hidden_fields": [
         (0.5, ValueError, r"hidden_fields must be a non-empty array of shape \(3\), got shape \(\)"),
@@ -126,9 +128,9 @@ CASES = {
             ],
             "schedule": [("cosine", ValueError, "schedule must be one of 'constant', 'linear', got 'cosine'")],
             "temperature": [
-                (0.0, ValueError, r"temperature must be a real number in \(0, inf\), got 0.0"),
+                (0.0, ValueError, r"temperature must be a real number in \(1e-06, inf\), got 0.0"),
                 ((1.0,), ValueError, r"temperature must be a number or \(first, last\), got \(1.0,\)"),
-                ((1.0, -1.0), ValueError, r"temperature must be a real number in \(0, inf\), got -1.0"),
+                ((1.0, -1.0), ValueError, r"temperature must be a real number in \(1e-06, inf\), got -1.0"),
                 ("cold", TypeError, "temperature must be a real number in"),
             ],
             "bound_every": [(0, ValueError, "bound_every must be an integer >= 1, got 0")],
@@ -388,6 +390,9 @@ MACHINES = [  # where there is a machine
     (MACHINE._replace(beta=[1.0, 1.0]), ValueError, r"machine.beta must be a non-empty array of shape \(3\)"),
     (MACHINE._replace(beta=np.inf), ValueError, "machine.beta must hold finite numbers"),
     (MACHINE._replace(beta="1"), TypeError, "machine.beta must be a real array"),
+    (MACHINE._replace(beta=[[1.0], [2.0, 3.0]]), ValueError, "machine.beta must be a real array of shape"),
+    (MACHINE._replace(beta=1e39), ValueError, r"machine.beta must be in \[-1e\+06, 1e\+06\], got 1e\+39 in size"),
+    (MACHINE._replace(hidden_fields=[1e39, 0, 0]), ValueError, r"machine.hidden_fields must be in \[-1e\+06, 1e\+06\]"),
     (MACHINE._replace(visible_fields=np.ones(3)), ValueError, r"machine.visible_fields must be .* shape \(5\)"),
     (MACHINE._replace(hidden_fields=np.ones(5)), ValueError, r"machine.hidden_fields must be .* shape \(3\)"),
 ]
@@ -427,6 +432,7 @@ CASES |= {
         {
             "path": [
                 (3, TypeError, "path must be the name of a file, got 3"),
+                (FOLDER.name, ValueError, "path must be the name of a file, got the folder"),
                 ("no/folder/machine.npz", FileNotFoundError, "path must be in a folder that exists, got no/folder"),
             ],
             "machine": MACHINES,
@@ -455,6 +461,7 @@ CASES |= {
             "base": [
                 (np.zeros(3), ValueError, r"base must be a non-empty array of shape \(5\), got shape \(3,\)"),
                 (np.full(5, np.inf), ValueError, "base must hold finite numbers, got inf"),
+                (np.full(5, 1e39), ValueError, r"base must be in \[-1e\+06, 1e\+06\], got 1e\+39 in size"),
                 (None, TypeError, "base must be a real array"),
             ],
             "reverse_from": [

@@ -7,6 +7,8 @@ import numpy as np
 from vmfcore.gibbs import sweep
 from vmfcore.likelihood import anneal, log_mean
 
+STREAM = 6  # of random numbers, apart from those of teachers, data, batches and likelihoods
+
 
 class Annealing(NamedTuple):
     """How chains are started: from independent pixels, by way of weaker couplings, which also estimates ln Z."""
@@ -21,19 +23,20 @@ class Chains(NamedTuple):
     """Hidden spins of K chains in each of R replicas, and where their random numbers stand."""
 
     hidden: np.ndarray  # (R, K, P), ±1, in the precision of the sweeps
-    streams: np.ndarray  # (R, 3) int64: seed, replica, sweeps done
+    streams: np.ndarray  # (R, 3) uint64: a number from the seed, replica, sweeps done
 
 
 def start_chains(couplings, visible_fields, hidden_fields, annealing):
-    """Chains of R networks, and their ln Z (R,): couplings (R, N, P), fields (R, N) and (R, P)."""
+    """Chains of R networks and estimates of their ln Z: couplings (R, N, P), fields (R, N) and (R, P)."""
     hidden = np.ones((len(couplings), annealing.n_chains, couplings.shape[2]), np.float32)
-    streams, log_z = np.zeros((len(couplings), 3), np.int64), np.empty(len(couplings))
+    streams, estimates = np.zeros((len(couplings), 3), np.uint64), []
+    (number,) = np.random.SeedSequence([annealing.seed, STREAM]).generate_state(1, np.uint64)
     path = np.linspace(0.0, 1.0, annealing.n_temperatures + 1)
     for k, network in enumerate(zip(couplings, visible_fields, hidden_fields, strict=True)):
-        streams[k] = annealing.seed, k, 1
-        rng = np.random.default_rng([annealing.seed, k, 0])
-        log_z[k] = log_mean(anneal(*network, annealing.base, path, hidden[k], rng)).log_partition
-    return Chains(hidden, streams), log_z
+        streams[k] = number, k, 1
+        rng = np.random.default_rng([number, k])
+        estimates.append(log_mean(anneal(*network, annealing.base, path, hidden[k], rng)))
+    return Chains(hidden, streams), estimates
 
 
 def sample_chains(couplings, visible_fields, hidden_fields, chains):

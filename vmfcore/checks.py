@@ -114,6 +114,14 @@ def array(shape, *, dtype=np.float64, **named):
     return out[0] if len(out) == 1 else out
 
 
+def within(limit, **named):
+    """Numbers and arrays of size up to ``limit``."""
+    for name, value in named.items():
+        largest = np.abs(value).max()
+        if largest > limit:
+            raise ValueError(f"{name} must be in [-{limit:g}, {limit:g}], got {largest:g} in size")
+
+
 def means(value, *, shape=(None, None), name="means"):
     """An array of means of +-1 variables: shape (N, P), float64, each in [-1, 1]."""
     a = array(shape, **{name: value})

@@ -97,10 +97,10 @@ def climb(data, parts, starts, real, plan, options, report):
         means, (step_size, field_step, temperature) = state.means, plan.at(step)
         now = evaluate_machines(batch, means, real, plan.prior_mean, options | {"n_samples": n_samples}, warm_start)
         told = now.bound
-        if plan.bound_every and step % plan.bound_every == 0:
+        if plan.bound_every and step % plan.bound_every == 0 and (step or batch is not data):
             told = evaluate_machines(data, means, real, plan.prior_mean, options).bound
         gradient = real.gradient(means, now)
-        moved = distance(means, now.gradient, plan.prior_mean)
+        moved = distance(means, now.gradient / temperature if temperature != 1 else now.gradient, plan.prior_mean)
         numbers = [*told, now.entropy, now.model.n_iter, now.model.residual, moved, real.beta.mean(axis=1)]
         for run, mean, row in zip(runs, means, np.array(numbers).T, strict=True):
             rows[run].append(row)

@@ -14,6 +14,7 @@ import scipy
 from vmfcore.cavity import solve_cavity
 from vmfcore.chains import Annealing, sample_chains, start_chains
 from vmfcore.exact import run_exact
+from vmfcore.networks import FEW_CHAINS
 from vmfcore.spins import gauss_hermite, log2cosh
 from vmfcore.synapses import Slopes, annealed_gradient, dual_couplings, row_products
 from vmfcore.tap import correlations, solve_tap
@@ -47,8 +48,8 @@ class ModelTerm(NamedTuple):
     slopes: Slopes
     warm_start: WarmStart
     n_iter: np.ndarray  # sweeps of the slowest network
-    residual: np.ndarray
-    converged: np.ndarray
+    residual: np.ndarray  # of sampling: the standard error of ln Z where it was estimated, else 0
+    converged: np.ndarray  # of sampling: no estimate rests on fewer than three chains
 
 
 class _Solved(NamedTuple):
@@ -73,15 +74,14 @@ def _solve(couplings, visible_fields, hidden_fields, weights, expectation, messa
         m, r, _, log_z = (np.stack(averages) for averages in zip(*states, strict=True))
         return _Solved(log_z, m, r, averaged, None, np.zeros(lead, np.int64), np.zeros(lead), np.ones(lead, bool))
     if expectation == "gibbs":
-        network, log_z, one = (
-            (couplings, visible_fields, hidden_fields[:, 0]),
-            np.full(lead, np.nan),
-            np.ones(lead, int),
-        )
+        network, log_z, error = (couplings, visible_fields, hidden_fields[:, 0]), np.full(lead, np.nan), np.zeros(lead)
+        enough, one = np.ones(lead, bool), np.ones(lead, np.int64)
         if isinstance(messages, Annealing):
-            messages, log_z[:, 0] = start_chains(*network, messages)
+            messages, estimates = start_chains(*network, messages)
+            log_z[:, 0], error[:, 0], effective = np.transpose(estimates)
+            enough[:, 0] = effective >= FEW_CHAINS
         m, r, averaged, messages = sample_chains(*network, messages)
-        return _Solved(log_z, m[:, None], r[:, None], averaged, messages, one, np.zeros(lead), one > 0)
+        return _Solved(log_z, m[:, None], r[:, None], averaged, messages, one, error, enough)
     if expectation == "tap":
         state = solve_tap(couplings, visible_fields, hidden_fields, 0.0, tol, max_iter, messages)
         averaged = correlations(couplings, state.visible_means, state.hidden_means, weights)

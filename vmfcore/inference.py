@@ -18,9 +18,10 @@ import scipy
 
 from vmfcore import checks
 from vmfcore.exact import hidden_states
+from vmfcore.machines import signs
 from vmfcore.networks import MAX_DAMPING, warn_unconverged
 from vmfcore.rbm import site_log_prior
-from vmfcore.restarts import FitResult, History, best_restart, check_learner, signs, starting_means
+from vmfcore.restarts import FitResult, History, best_restart, check_learner, starting_means
 from vmfcore.spins import log2cosh
 from vmfcore.variational import MAX_BETA, Bound
 

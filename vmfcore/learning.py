@@ -5,9 +5,11 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.chains import Annealing
 from vmfcore.climb import Plan, batches, climb, distance, evaluate_machines, start_real
-from vmfcore.networks import NETWORK_ADVICE, check_tolerance, warn_unconverged
+from vmfcore.likelihood import check_chains
+from vmfcore.machines import signs
+from vmfcore.networks import NETWORK_ADVICE, check_tolerance, warn_few_chains, warn_unconverged
 from vmfcore.packing import pixel_fields
-from vmfcore.restarts import FitResult, History, best_restart, check_learner, signs, starting_means
+from vmfcore.restarts import FitResult, History, best_restart, check_learner, starting_means
 from vmfcore.rules import RULES
 from vmfcore.variational import MAX_BETA, Bound, check_fields, check_options
 
@@ -16,6 +18,8 @@ TOLERANCES = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of mess
 MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
 SCHEDULES = ("constant", "linear")
 LEARNT_BETAS = ("no", "global", "unit")
+MIN_TEMPERATURE = 1e-6
+PAIR = (tuple, list, np.ndarray)
 
 
 def fit(
@@ -80,18 +84,19 @@ def fit(
         prefer init="pca": random starts inherit the local optima of the Gaussian bound.
         expectation="gibbs" takes the averages from ``n_chains`` persistent chains of the dual network, one sweep a
         step: the choice for images, whose networks have many states.  The bound is told where `bound_every` asks for
-        it, else nan, and is that of annealed importance sampling.
+        it, else nan, and is that of annealed importance sampling: rather too high than too low, by the error of ln Z
+        for each sample, and of several restarts the one whose error is largest may be taken.
     n_steps : int >= 1
         Largest number of steps a climb.
     step_size : float > 0 or None
         ρ in (0, 1] of the natural rule (default 0.15), the learning rate in (0, 100] of Adam (default 0.03; the
         paper's 0.4 reaches the same overlap but does not settle).
     field_step : float in (0, 1]
-        Step of the fields, in units of a natural step of a free spin; ln β takes 0.3 of it, so that synapses decide
-        first.
+        Step of the fields and of ln β, where they are learnt: of the fields in units of a natural step of a free spin;
+        ln β takes 0.3 of it, so that synapses decide first.
     schedule : "constant" or "linear"
-        All steps stay, or fall linearly to 0 at the last.
-    temperature : float > 0, or (first, last)
+        All steps stay, or fall linearly to 0 at the last; with data_term="tap" in each of its two climbs.
+    temperature : float > 1e-6, or (first, last)
         T of the objective data term - model term - T KL, 1 for the bound itself; two numbers: from the first to the
         last in equal ratios.  Many hidden units leave synapses undecided at T = 1, each of which costs its entropy:
         below 1 they decide.  The bounds of history and result are at T = 1.
@@ -102,14 +107,16 @@ def fit(
         rotated at random; or given means.
     settled : float > 0
         A restart ends when `History.distance`, averaged over 20 steps, falls below it, whatever the step size; at the
-        default planted problems are then within about 0.5 nats of the local optimum.  With learnt fields or
-        temperatures, or chains, it takes all its steps; `converged` then tells whether at the end the distance and, of
-        the real parameters, the derivatives a sample are below it.
+        default planted problems are then within about 0.5 nats of the local optimum.  Where fields, β or a
+        changing temperature are in play, or chains, it takes all its steps; `converged` then tells whether at the end
+        the distance and, of the real parameters, the derivatives a sample are below it.  The noise of chains keeps it
+        False.
     tol : float > 0 or None
         Of message passing; None: 1e-7, or 3e-5 in single precision, where it must be at least 1e-6.
     dtype : numpy.float64 or numpy.float32
         Precision of means, matrix products and averages.  Single precision, up to β = 8, takes less than half the time
-        and changes the bound by about 1e-6 of its parts; sums over the data stay in double precision.
+        and changes the bound by about 1e-6 of its parts; sums over the data stay in double precision,
+        chains always in single.
     batch_size : int in [1, M] or None
         Samples a step, drawn anew in every epoch: the stochastic natural gradient.  The bounds of history and callback
         are then estimates, whose noise may keep a run from settling: `converged` and `bound` come from all data at the
@@ -165,21 +172,20 @@ def fit(
     options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
     step_size = STEP_SIZES[rule] if step_size is None else step_size
     checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
-    temperatures = temperature if isinstance(temperature, (tuple, list)) else (temperature, temperature)
+    temperatures = tuple(temperature) if isinstance(temperature, PAIR) else (temperature, temperature)
     if len(temperatures) != 2:
         raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
     for value in temperatures:
-        checks.real(0, np.inf, temperature=value)
+        checks.real(MIN_TEMPERATURE, np.inf, temperature=value)
     if batch_size is not None:
         checks.integer(1, batch_size=batch_size)
         if batch_size > len(data.bits):
             raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
-    checks.integer(2, n_chains=n_chains)
-    checks.integer(1, n_temperatures=n_temperatures)
+    check_chains(n_chains, n_temperatures, seed)
     if bound_every is not None:
         checks.integer(1, bound_every=bound_every)
     sampled = options["expectation"] == "gibbs"
-    to_the_end = sampled or learn_fields or learn_beta != "no"
+    to_the_end = sampled or learn_fields or learn_beta != "no" or temperatures[0] != temperatures[1]
     if sampled:
         options["annealing"] = Annealing(pixel_fields(data), n_chains, n_temperatures, seed)
     plan = Plan(
@@ -192,7 +198,7 @@ def fit(
         prior_mean,
         0.0 if to_the_end else settled,
         learn_beta,
-        MAX_SINGLE_BETA if dtype == np.float32 else MAX_BETA,
+        0.999 * (MAX_SINGLE_BETA if dtype == np.float32 else MAX_BETA),
         bound_every if sampled else None,
     )
     # the stationary point λ = 0 of the tap total holds small starts: the Gaussian bound leads them away from it
@@ -216,16 +222,16 @@ def fit(
             histories = [history + row for history, row in zip(histories, rows, strict=True)]
         final = evaluate_machines(data, means, real, prior_mean, now)
         if batch_size is not None or to_the_end:  # a batch is too noisy to tell
-            at_rest = distance(means, final.gradient, prior_mean) < settled
+            at_rest = distance(means, final.gradient / temperatures[1], prior_mean) < settled
             at_rest &= real.distance(final, len(data.bits), learn_beta) < settled
         results = []
         for run, history in enumerate(histories):
             bound = Bound(*(float(part[run]) for part in final.bound))
             converged = bool(at_rest[run] and final.model.converged[run])
             history = History(*np.array(history).T)
-            temperature = real.beta[run] if learn_beta == "unit" or np.ndim(beta) else float(real.beta[run, 0])
+            learnt_beta = real.beta[run] if learn_beta == "unit" or np.ndim(beta) else float(real.beta[run, 0])
             learnt = (None if x is None else x[run] for x in (real.visible_fields, real.hidden_fields))
-            result = FitResult(means[run], signs(means[run]), bound, history, converged, None, temperature, *learnt)
+            result = FitResult(means[run], signs(means[run]), bound, history, converged, None, learnt_beta, *learnt)
             results.append((result, (final.model.converged[run], final.model.residual[run])))
         return results
 
@@ -234,6 +240,8 @@ def fit(
     result, (solved, residual) = best_restart(
         climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display
     )
-    if not solved:
+    if not solved and sampled:
+        warn_few_chains(stacklevel=3)
+    elif not solved:
         warn_unconverged(residual, tol, max_iter, NETWORK_ADVICE, stacklevel=3)
     return result

@@ -20,13 +20,13 @@ from vmfcore.averages import LANES, exp, lane_sum, numbers, sum_of_logs
 from vmfcore.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.gibbs import sweep
 from vmfcore.jit import numba_threads, one_blas_thread, parallel_kernel
-from vmfcore.machines import check_machine, draw_hidden, hidden_field_blocks
+from vmfcore.machines import MAX_SIZE, check_machine, draw_hidden, hidden_field_blocks
 from vmfcore.packing import pack_spins, pixel_fields
 from vmfcore.rbm import MAX_EXACT_HIDDEN
 from vmfcore.spins import log2cosh
 
 METHODS = ("auto", "exact", "ais")
-CHAINS = 3  # stream: chains are independent of samples of the same seed
+CHAINS = 5  # stream: chains are independent of samples of the same seed
 GRAIN = 2**14  # logarithms that are worth a thread
 REACH = (256, 256)  # factors of at most 2 that `sum_of_logs` may multiply
 
@@ -65,7 +65,7 @@ def _add_log_ratios(fields, scales, numbers, log_weights):
             log_weights[k] += sign * (lane_sum(x, lanes) + sum_of_logs(u, REACH, lanes))
 
 
-def _check_chains(n_chains, n_temperatures, seed):
+def check_chains(n_chains, n_temperatures, seed):
     checks.integer(2, n_chains=n_chains)
     checks.integer(1, n_temperatures=n_temperatures)
     checks.integer(0, seed=seed)
@@ -144,7 +144,8 @@ def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, 
     machine = check_machine(machine)
     n_visible, n_hidden = machine.weights.shape
     base = checks.array((n_visible,), base=base)
-    _check_chains(n_chains, n_temperatures, seed)
+    checks.within(MAX_SIZE, base=base)
+    check_chains(n_chains, n_temperatures, seed)
     rng, path = np.random.default_rng([seed, CHAINS]), np.linspace(0.0, 1.0, n_temperatures + 1)
     if reverse_from is None:
         hidden = np.ones((n_chains, n_hidden), np.float32)
@@ -191,9 +192,9 @@ def log_likelihood(spins, machine, *, base=None, method="auto", n_chains=200, n_
     errs it is ln Z that comes out too small and the likelihood too large: see `estimate_log_partition`.
     """
     data, machine = pack_spins(spins), check_machine(machine)
-    base = pixel_fields(data) if base is None else checks.array((data.n_visible,), base=base)
+    base = pixel_fields(data) if base is None else checks.array(machine.weights.shape[:1], base=base)
     checks.option(METHODS, method=method)
-    _check_chains(n_chains, n_temperatures, seed)
+    check_chains(n_chains, n_temperatures, seed)
     fewest = min(machine.weights.shape)
     if method == "exact" and fewest > MAX_SUMMED_UNITS:
         raise ValueError(

@@ -16,7 +16,13 @@ from vmfcore.packing import pack_spins
 from vmfcore.rbm import MAX_EXACT_HIDDEN, SAMPLES, draw_exactly
 
 BLOCK = 2**18  # spins of samples, or of chains, at once: they stay in cache
+MAX_SIZE = 1e6  # of fields and temperatures: single precision must hold their sums
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
+
+
+def signs(means):
+    """Decided synapses, int8: +1 where the mean is not negative."""
+    return np.where(np.asarray(means) >= 0, np.int8(1), np.int8(-1))
 
 
 class Machine(NamedTuple):
@@ -45,14 +51,16 @@ class Machine(NamedTuple):
     @property
     def binarized(self):
         """The machine whose synapses are the signs of these, +1 where a mean is 0."""
-        return self._replace(weights=np.where(np.asarray(self.weights) >= 0, np.int8(1), np.int8(-1)))
+        return self._replace(weights=signs(self.weights))
 
     @property
     def n_bits(self):
-        """Bits that the machine takes: 1 a synapse if all are ±1, else 32, and 32 for every a, b and β."""
+        """Bits to keep it: 1 a synapse if all are ±1, else 32; 32 a field, if there are any, and a different β."""
         n_visible, n_hidden = np.shape(self.weights)
         a_synapse = 1 if (np.abs(self.weights) == 1).all() else 32
-        return a_synapse * n_visible * n_hidden + 32 * (n_visible + 2 * n_hidden)
+        fields = [x for x in (self.visible_fields, self.hidden_fields) if x is not None and np.any(x)]
+        n_betas = 1 if np.ptp(self.beta) == 0 else n_hidden
+        return a_synapse * n_visible * n_hidden + 32 * (n_betas + sum(map(len, fields)))
 
 
 def check_machine(machine):
@@ -80,14 +88,19 @@ def check_machine(machine):
         weights = weights.astype(np.int8)
     elif getattr(machine.weights, "dtype", None) == np.float32:
         weights = weights.astype(np.float32)
-    beta = np.broadcast_to(machine.beta, n_hidden) if np.ndim(machine.beta) == 0 else machine.beta
-    beta = checks.array((n_hidden,), **{"machine.beta": beta})
+    many = isinstance(machine.beta, (list, tuple)) or np.ndim(machine.beta)
+    beta = checks.array(
+        (n_hidden,), **{"machine.beta": machine.beta if many else np.broadcast_to(machine.beta, n_hidden)}
+    )
     if beta.min() <= 0:
         raise ValueError(f"machine.beta must hold positive numbers, got {beta.min()}")
     a = np.zeros(n_visible) if machine.visible_fields is None else machine.visible_fields
     b = np.zeros(n_hidden) if machine.hidden_fields is None else machine.hidden_fields
     a = checks.array((n_visible,), **{"machine.visible_fields": a})
-    return Machine(weights, beta, a, checks.array((n_hidden,), **{"machine.hidden_fields": b}))
+    b = checks.array((n_hidden,), **{"machine.hidden_fields": b})
+    sizes = {"machine.beta": beta, "machine.visible_fields": a, "machine.hidden_fields": b}
+    checks.within(MAX_SIZE, **sizes)
+    return Machine(weights, beta, a, b)
 
 
 def hidden_field_blocks(spins, machine):

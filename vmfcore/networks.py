@@ -11,6 +11,7 @@ from vmfcore.jit import kernel
 MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
 MAX_DAMPING = 0.95
 MIN_SINGLE_TOL = 1e-6
+FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
 NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
 
@@ -40,6 +41,12 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
+def warn_few_chains(stacklevel):
+    """The one warning about ln Z that rests on few chains."""
+    text = f"fewer than {FEW_CHAINS} chains carry the estimate of ln Z; take more n_temperatures"
+    warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+
+
 @kernel
 def more_damping(damping, residual, before):
     """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
@@ -55,10 +62,7 @@ def check_tolerance(tol, dtype):
 def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
     """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
-    if np.abs(couplings).max() > MAX_COUPLING:
-        raise ValueError(
-            f"couplings must be in [-{MAX_COUPLING:g}, {MAX_COUPLING:g}], got {np.abs(couplings).max():g} in size"
-        )
+    checks.within(MAX_COUPLING, couplings=couplings)
     a = checks.array(couplings.shape[:1], dtype=dtype, visible_fields=visible_fields)
     b = checks.array((None, couplings.shape[1]), dtype=dtype, hidden_fields=np.atleast_2d(hidden_fields))
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)

@@ -24,7 +24,7 @@ class History(NamedTuple):
     kl: np.ndarray
     entropy: np.ndarray  # of the synapses, nats
     n_iter: np.ndarray  # message-passing sweeps of the slowest dual network
-    residual: np.ndarray  # of message passing: largest change of a magnetization
+    residual: np.ndarray  # of message passing: largest change of a magnetization; of chains: error of ln Z, if told
     distance: np.ndarray  # from a stationary point: root mean square of what an undamped step would change in λ
     beta: np.ndarray  # inverse temperature
 
@@ -119,8 +119,3 @@ def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, 
         bar.total = bar.n  # to settle early is not a failure
     result, extra = max(runs, key=lambda run: rank(run[0]))
     return result._replace(restart_bounds=np.array([run.bound.total for run, _ in runs])), extra
-
-
-def signs(means):
-    """Decided synapses, int8: +1 where the mean is not negative."""
-    return np.where(means >= 0, np.int8(1), np.int8(-1))

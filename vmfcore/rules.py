@@ -92,7 +92,8 @@ class RealParameters(NamedTuple):
     def distance(self, now, n_samples, learn_beta):
         """Root mean square of the derivatives of what is learnt, a sample, of each replica."""
         learnt = [] if self.centre is None else [now.slopes.visible_fields, now.slopes.hidden_fields]
-        learnt += [] if learn_beta == "no" else [now.slopes.log_beta]
+        of_beta = now.slopes.log_beta
+        learnt += {"no": [], "unit": [of_beta], "global": [of_beta.mean(axis=1, keepdims=True)]}[learn_beta]
         return np.sqrt(np.mean(np.concatenate(learnt, axis=1) ** 2, axis=1)) / n_samples if learnt else 0.0
 
     def step(self, means, new_means, now, n_samples, learn_beta, step_size, max_beta):

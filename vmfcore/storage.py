@@ -47,6 +47,8 @@ def save_machine(path, machine, **metadata):
     from vmfcore import __version__  # which imports this file
 
     path, machine = _path(path), check_machine(machine)
+    if path.is_dir():
+        raise ValueError(f"path must be the name of a file, got the folder {path}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path must be in a folder that exists, got {path}")
     arrays = {"format": np.array(FORMAT), "vmfcore_version": np.array(__version__)} | machine._asdict()

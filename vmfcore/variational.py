@@ -17,7 +17,9 @@ from vmfcore import checks, data_terms, dual
 from vmfcore.chains import Annealing
 from vmfcore.exact import MAX_SUMMED_UNITS
 from vmfcore.jit import one_blas_thread
-from vmfcore.networks import NETWORK_ADVICE, warn_unconverged
+from vmfcore.likelihood import check_chains
+from vmfcore.machines import MAX_SIZE
+from vmfcore.networks import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.synapses import Slopes, combine, total_entropy
 
@@ -92,16 +94,18 @@ def evaluate(
 
 def check_fields(beta, visible_fields, hidden_fields, n_visible, n_hidden):
     """Check β, a number or one of each hidden unit, and the fields; return them as float64, the fields as a pair."""
-    if np.ndim(beta) == 0:
-        beta = checks.real(0, MAX_BETA, beta=beta)
-    else:
+    if isinstance(beta, (list, tuple)) or np.ndim(beta):
         beta = checks.array((n_hidden,), beta=beta)
         for value in (beta.min(), beta.max()):
             checks.real(0, MAX_BETA, beta=value)
+    else:
+        beta = checks.real(0, MAX_BETA, beta=beta)
     if visible_fields is not None:
         visible_fields = checks.array((n_visible,), visible_fields=visible_fields)
+        checks.within(MAX_SIZE, visible_fields=visible_fields)
     if hidden_fields is not None:
         hidden_fields = checks.array((n_hidden,), hidden_fields=hidden_fields)
+        checks.within(MAX_SIZE, hidden_fields=hidden_fields)
     return beta, (visible_fields, hidden_fields)
 
 
@@ -139,9 +143,7 @@ def _evaluate_checked(
     beta, fields = check_fields(beta, visible_fields, hidden_fields, *means.shape)
     checks.real(-1, 1, prior_mean=prior_mean)
     options = check_options(*means.shape, **options)
-    checks.integer(2, n_chains=annealed[0])
-    checks.integer(1, n_temperatures=annealed[1])
-    checks.integer(0, seed=annealed[2])
+    check_chains(*annealed)
     if options["expectation"] == "gibbs":
         options["annealing"] = Annealing(pixel_fields(data), *annealed)
     if open_interval and np.abs(means).max() == 1:
@@ -150,7 +152,9 @@ def _evaluate_checked(
         evaluation = evaluate(
             data, means, beta, prior_mean, visible_fields=fields[0], hidden_fields=fields[1], **options
         )
-    if not evaluation.model.converged:
+    if not evaluation.model.converged and options["expectation"] == "gibbs":
+        warn_few_chains(stacklevel=4)
+    elif not evaluation.model.converged:
         warn_unconverged(evaluation.model.residual, options["tol"], options["max_iter"], NETWORK_ADVICE, stacklevel=4)
     return evaluation, means
 
@@ -193,7 +197,8 @@ def bound(
         `vmfcore.dual.annealed` (an upper limit of <ln Z>, so that L is a bound) or the paper's `vmfcore.dual.quenched`.
     expectation : "auto", "cavity", "tap", "exact" or "gibbs"
         Message passing on edges (`run_cavity`) or nodes (`run_tap`), the sum over the 2^P hidden states (P <= 20), or
-        annealed importance sampling (`estimate_log_partition`; of the annealed network only).
+        annealed importance sampling (`estimate_log_partition`; of the annealed network only), which on average gives
+        too small a model term.
         auto takes the sum for P <= 10, else edges below 20,000 synapses and nodes from there on.  Message passing
         misses most of what two hidden units that duplicate each other cost, see `vmfcore.dual.annealed`.
     prior_mean : float in (-1, 1)

@@ -36,8 +36,9 @@ def test_dual_couplings_equal_their_equations(rng, dtype, scale):
     columns[0, 0, :3] = 1, -1, 0
     columns[1, 1] = 1
     columns = columns.astype(dtype)
-    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scale)
-    x, edge = columns.astype(np.longdouble), np.exp(np.longdouble(-2 * scale))
+    scales = scale * np.array([[1.0, 0.7, 0.9], [0.5, 1.0, 0.8]])  # every hidden unit its own
+    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales)
+    x, edge = columns.astype(np.longdouble), np.exp(np.longdouble(-2) * scales)[:, :, None]
     # 1 ± λt = [(1 ± λ) + (1 ∓ λ) exp(-2 scale)]/(1 + exp(-2 scale)), the form in which λ = ±1 keeps its digits
     plus, minus = ((1 + s * x + (1 - s * x) * edge) / (1 + edge) for s in (1, -1))
     j, eps = np.log(plus / minus) / 2, float(np.finfo(dtype).eps)
@@ -55,7 +56,7 @@ def test_dual_couplings_equal_their_equations(rng, dtype, scale):
 @pytest.mark.parametrize("scale", [0.01, 0.05, 0.3, 0.9, 2.0])
 def test_roundings_that_all_synapses_share_do_not_add_up(rng, scale):
     columns = rng.uniform(-1, 1, size=(1, 1, 100_003)).astype(np.float32)
-    _, _, log_slack, _ = dual_couplings(columns, scale)
+    _, _, log_slack, _ = dual_couplings(columns, np.full((1, 1), scale))
     x, edge = columns.astype(float), np.exp(-2 * scale)
     slack = np.log((1 + x + (1 - x) * edge) * (1 - x + (1 + x) * edge) / (1 + edge) ** 2).sum()
     # an eighth of a rounding of 1.2e-7 a synapse: measured 6e-9; (1 + e)² in single precision would add up to 8e-8
@@ -64,7 +65,7 @@ def test_roundings_that_all_synapses_share_do_not_add_up(rng, scale):
 
 def test_a_decided_synapse_couples_with_the_scale_itself():
     for dtype in PRECISIONS:
-        couplings, _, _, norms = dual_couplings(np.array([[[1, -1, 0, 1, 1]]], dtype), 0.7)
+        couplings, _, _, norms = dual_couplings(np.array([[[1, -1, 0, 1, 1]]], dtype), np.full((1, 1), 0.7))
         np.testing.assert_allclose(couplings[0, 0], 0.7 * np.array([1, -1, 0, 1, 1]), rtol=4 * np.finfo(dtype).eps)
         assert norms[0, 0] == pytest.approx(1.4, rel=4 * float(np.finfo(dtype).eps))
 

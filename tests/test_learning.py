@@ -332,6 +332,9 @@ for model_term in ("annealed", "quenched"):  # 24 units in all are narrow, 36 wi
     for n_hidden in (12, 18):
         result = vmf.fit(spins, n_hidden, 1.0, seed=3, n_steps=4, model_term=model_term, n_points=32, **options)
         print(result.means.tobytes().hex(), *result.bound, *result.restart_bounds)
+sampled = {"expectation": "gibbs", "learn_fields": True, "learn_beta": "unit", "batch_size": 300, "n_temperatures": 50}
+result = vmf.fit(spins, 18, 1.0, seed=3, n_steps=9, **sampled)
+print(result.means.tobytes().hex(), result.visible_fields.tobytes().hex(), *result.beta, *result.bound)
 """
 
 

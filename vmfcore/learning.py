@@ -145,7 +145,7 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        Once, if message passing had not converged at the end of the best restart.
+        Once, if at the end of the best restart message passing had not converged, or ln Z rests on few chains.
 
     Notes
     -----

@@ -93,8 +93,9 @@ def climb(data, parts, starts, real, plan, options, report):
     n_samples, n_steps = len(data.bits), plan.n_steps
     state, warm_start, ends, end_reals = RULES[plan.rule].start(starts), COLD, np.empty_like(starts), real
     rows, runs, at_rest = [[] for _ in starts], np.arange(len(starts)), np.zeros(len(starts), bool)
+    means = state.means
     for step, batch in zip(range(n_steps + 1), parts, strict=False):
-        means, (step_size, field_step, temperature) = state.means, plan.at(step)
+        step_size, field_step, temperature = plan.at(step)
         now = evaluate_machines(batch, means, real, plan.prior_mean, options | {"n_samples": n_samples}, warm_start)
         told = now.bound
         if plan.bound_every and step % plan.bound_every == 0 and (step or batch is not data):
@@ -112,15 +113,11 @@ def climb(data, parts, starts, real, plan, options, report):
             if end is not None:
                 end[runs[~going]] = part
         state = state.step(gradient, plan.prior_mean, step_size, temperature)
-        real = real.step(means, state.means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)
-        warm_start = now.model.warm_start
+        before, means, warm_start = means, state.means, now.model.warm_start
+        real = real.step(before, means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)
         if not going.all():
-            state, real, warm_start, runs = (
-                _keep(state, going),
-                _keep(real, going),
-                _keep(warm_start, going),
-                runs[going],
-            )
+            state, real, warm_start = (_keep(x, going) for x in (state, real, warm_start))
+            means, runs = state.means, runs[going]
         if not len(runs):
             break
     return ends, end_reals, rows, at_rest

@@ -63,8 +63,9 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
             _unpack(block, table, spins)
             fields = np.dot(columns, spins.T)
             for c in range(len(columns)):
-                for a in range(len(block)):
-                    fields[c, a] += offsets[c]
+                if offsets[c] != 0.0:
+                    for a in range(len(block)):
+                        fields[c, a] += offsets[c]
                 if weights.size:
                     reach = sizes[1], sizes[2]
                     value, slope = gaussian_row(fields[c], settings[0][c], weights, reach, numbers, work, index, lanes)
@@ -83,7 +84,7 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
 def _add_jobs(gradients, columns, slopes, scales, out):
     """out = scales [Σ_jobs gradients - slopes columns]."""
     for c in numba.prange(out.shape[0]):
-        row = out[c]
+        row, scale = out[c], scales[c]
         for i in range(row.size):
             row[i] = -slopes[c] * columns[c, i]
         for job in range(gradients.shape[0]):
@@ -91,7 +92,7 @@ def _add_jobs(gradients, columns, slopes, scales, out):
             for i in range(row.size):
                 row[i] += part[i]
         for i in range(row.size):
-            row[i] *= scales[c]
+            row[i] *= scale
 
 
 def _of_columns(x, means):

@@ -95,8 +95,9 @@ def dual_couplings(columns, scales):
 def _annealed_gradient(columns, t, inverse_slack, correlations):
     """Overwrite C with t (C - λt)/(1 - λ²t²)."""
     for c in numba.prange(len(columns)):
+        own = t[c]
         for i in range(columns.shape[1]):
-            correlations[c, i] = t[c] * (correlations[c, i] - columns[c, i] * t[c]) * inverse_slack[c, i]
+            correlations[c, i] = own * (correlations[c, i] - columns[c, i] * own) * inverse_slack[c, i]
 
 
 def annealed_gradient(columns, t, inverse_slack, correlations):
@@ -111,7 +112,7 @@ def annealed_gradient(columns, t, inverse_slack, correlations):
 
 def row_products(x, y):
     """Σ_i x_iμ y_iμ of arrays (..., N, P): one number a hidden unit, (..., P)."""
-    return np.einsum("...pn,...pn->...p", np.swapaxes(x, -1, -2), np.swapaxes(y, -1, -2)).astype(np.float64)
+    return np.vecdot(np.swapaxes(x, -1, -2), np.swapaxes(y, -1, -2)).astype(np.float64)
 
 
 class Slopes(NamedTuple):

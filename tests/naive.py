@@ -408,3 +408,46 @@ def machine_bound(spins, means, beta, visible_fields, hidden_fields, prior_mean=
         data_term, log_z, mean_z = data_term + p * log_weights(spins).sum(), log_z + p * z, mean_z + p * np.exp(z)
     rest = data_term - kl(means, prior_mean)
     return rest - len(spins) * log_z, rest - len(spins) * np.log(mean_z)
+
+
+def memory_free_step(couplings, visible_fields, hidden_fields, gamma):
+    """gamma(t) = A f(gamma(t-1)) with dense matrices; also chi, lambda and z/s_max^2."""
+    n_visible, n_hidden = couplings.shape
+    fields, sizes = np.concatenate([visible_fields, hidden_fields]), couplings.shape
+    m = np.tanh(fields + gamma)
+    chi = np.array([np.mean(1 - m[:n_visible] ** 2), np.mean(1 - m[n_visible:] ** 2)])
+    products = couplings @ couplings.T, couplings.T @ couplings
+
+    def traces(z):
+        return [np.trace(np.linalg.inv(z * np.eye(n) - s)) / n for n, s in zip(sizes, products, strict=True)]
+
+    edge = np.linalg.norm(couplings, 2) ** 2
+    z = brentq(lambda z: z * np.prod(traces(z)) - chi.prod(), edge * (1 + 1e-9), 1e3 * (edge + 1) / chi.prod())
+    lambdas = chi[::-1] / traces(z)[::-1]
+    d, big_lambda = np.repeat(chi, sizes), np.repeat(lambdas, sizes)
+    j = np.block([[np.zeros((n_visible, n_visible)), couplings], [couplings.T, np.zeros((n_hidden, n_hidden))]])
+    a = np.diag(1 / d) @ np.linalg.inv(np.diag(big_lambda) - j) - np.eye(len(d))
+    return a @ (m / d - gamma), chi, lambdas, z / edge
+
+
+def next_variances(singular_values, visible_fields, hidden_fields, variances):
+    """C after one step from C, and the matrix K, as theory.md writes them, by Gauss-Hermite quadrature."""
+    sizes, nodes = (len(visible_fields), len(hidden_fields)), np.polynomial.hermite_e.hermegauss(150)
+    weights = nodes[1] / nodes[1].sum()
+    tanh2 = [
+        np.tanh(h[:, None] + np.sqrt(c) * nodes[0]) ** 2
+        for h, c in zip((visible_fields, hidden_fields), variances, strict=True)
+    ]
+    chi = np.array([1 - (t @ weights).mean() for t in tanh2])
+    spectra = [np.concatenate([singular_values**2, np.zeros(n - len(singular_values))]) for n in sizes]
+    edge = max(singular_values) ** 2
+    z = brentq(
+        lambda z: z * np.prod([np.mean(1 / (z - s)) for s in spectra]) - chi.prod(), edge * (1 + 1e-9), 1e3 * (edge + 1)
+    )
+    a = np.empty((2, 2))
+    for k in (0, 1):
+        other = chi[k] / np.mean(1 / (z - spectra[k]))  # lambda of the other layer
+        a[k, k] = other**2 * np.mean((z - spectra[k]) ** -2.0) / chi[k] ** 2 - 1
+        a[k, 1 - k] = np.mean(spectra[k] * (z - spectra[k]) ** -2.0) / chi[k] ** 2
+    kappa = np.array([((1 - t) ** 2 @ weights).mean() for t in tanh2]) / chi**2 - 1
+    return a @ ((1 - chi) / chi**2 - variances), a * kappa

@@ -89,6 +89,37 @@ THEORY = {
     ],
     "beta": [(np.inf, ValueError, "beta must be")],
 }
+STATIONARY = {"singular_values": np.ones(3), "visible_fields": np.ones(5), "hidden_fields": np.ones(3)}
+DYNAMICS = {
+    "singular_values": [
+        (np.array([1.0, -0.1, 0.5]), ValueError, "singular_values must hold numbers >= 0, got -0.1"),
+        (np.ones(5), ValueError, r"singular_values must be a non-empty array of shape \(3\), got shape \(5,\)"),
+        (np.array([1.0, np.nan, 0.5]), ValueError, "singular_values must hold finite numbers, got nan"),
+        (np.array([1.0, 1001.0, 0.5]), ValueError, r"singular_values must be in \[-1000, 1000\], got 1001"),
+        ("iid", TypeError, "singular_values must be a real array"),
+    ],
+    "visible_fields": [
+        (np.ones((5, 1)), ValueError, r"visible_fields must be a non-empty array of shape \(any\)"),
+        (np.full(5, 2000.0), ValueError, r"visible_fields must be in \[-1000, 1000\], got 2000"),
+    ],
+    "hidden_fields": [(np.full(3, np.nan), ValueError, "hidden_fields must hold finite numbers")],
+}
+SPECTRUM = {
+    "n_visible": [(0, ValueError, "n_visible must be an integer >= 1, got 0")],
+    "n_hidden": [(3.0, TypeError, "n_hidden must be an integer >= 1, got 3.0")],
+    "ensemble": [
+        ("gauss", ValueError, "ensemble must be one of 'iid', 'orthogonal', 'power-law', got 'gauss'"),
+        ("power-law", TypeError, r"exponent must be a real number in \[0, 20\], got None"),
+        (np.ones(5), ValueError, r"ensemble must be a non-empty array of shape \(3\), got shape \(5,\)"),
+        (np.array([1.0, 2.0, -3.0]), ValueError, "ensemble must hold numbers >= 0, got -3"),
+        (None, TypeError, "ensemble must be a real array"),
+    ],
+    "strength": [
+        (-1.0, ValueError, r"strength must be a real number in \[0, 100\], got -1.0"),
+        ("2", TypeError, r"strength must be a real number in \[0, 100\], got '2'"),
+    ],
+    "exponent": [(1.0, ValueError, "exponent must be None unless ensemble is 'power-law', got 1.0")],
+}
 CASES = {
     "bound": (
         {"spins": SPINS, "means": MEANS, "beta": 1.0},
@@ -284,6 +315,50 @@ CASES = {
                 ("abc", TypeError, "messages must be a real array"),
             ],
         },
+    ),
+    "run_vamp": (
+        {"couplings": MEANS, "visible_fields": np.zeros(5), "hidden_fields": np.zeros(3)},
+        {
+            "couplings": [
+                (MEANS[0], ValueError, "couplings must be a non-empty array of shape"),
+                (MEANS * np.nan, ValueError, "couplings must hold finite numbers"),
+                (MEANS + 101, ValueError, r"couplings must be in \[-100, 100\]"),
+            ],
+            "visible_fields": [(np.zeros(3), ValueError, r"visible_fields must be a non-empty array of shape \(5\)")],
+            "hidden_fields": [
+                (np.zeros(5), ValueError, r"hidden_fields must be a non-empty array of shape \(any, 3\)")
+            ],
+            "damping": [(0.96, ValueError, r"damping must be a real number in \[0, 0.95\]")],
+            "tol": [(0.0, ValueError, "tol must be a real number")],
+            "max_iter": [(0, ValueError, "max_iter must be an integer >= 1")],
+            "messages": [
+                (np.ones((3, 5)), ValueError, r"messages must be a non-empty array of shape \(8\), got shape \(3, 5\)"),
+                (np.full(8, np.inf), ValueError, "messages must hold finite numbers"),
+            ],
+        },
+    ),
+    "dynamical_mean_field": (
+        STATIONARY,
+        DYNAMICS
+        | {
+            "tol": [(0.0, ValueError, "tol must be a real number")],
+            "max_iter": [(0, ValueError, "max_iter must be an integer >= 1")],
+        },
+    ),
+    "critical_strength": (
+        STATIONARY,
+        DYNAMICS
+        | {
+            "singular_values": DYNAMICS["singular_values"]
+            + [
+                (np.zeros(3), ValueError, "singular_values must hold a positive number, got only 0"),
+            ],
+        },
+    ),
+    "ensemble_spectrum": ({"n_visible": 5, "n_hidden": 3, "ensemble": "iid"}, SPECTRUM),
+    "random_couplings": (
+        {"n_visible": 5, "n_hidden": 3, "ensemble": "iid", "seed": 0},
+        SPECTRUM | {"seed": [(-1, ValueError, "seed must be an integer >= 0")]},
     ),
     "pack_spins": ({"spins": SPINS}, {"spins": BOUND["spins"] + PACKED}),
     "log_partition": (

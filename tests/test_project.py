@@ -56,6 +56,8 @@ ORDER = [
     "cavity",
     "synapses",
     "tap",
+    "spectra",
+    "vamp",
     "data_terms",
     "dual",
     "variational",
@@ -67,6 +69,7 @@ ORDER = [
     "observables",
     "theory",
     "state_evolution",
+    "dynamics",
     "datasets",
 ]
 

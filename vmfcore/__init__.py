@@ -1,13 +1,15 @@
 """Variational mean-field learning of restricted Boltzmann machines with ±1 synapses.
 
 The way through: `packing` → `variational` ⇄ (`data_terms`, `dual` → `cavity`, `tap`, `chains`) → `climb`, `learning` or
-`inference` → FitResult → `observables`, or → `machines`, `likelihood`, `storage`; `exact`, `enumeration`, `theory` and
-`state_evolution` stand beside it.  A file imports only what comes before it in tests/test_project.py.
+`inference` → FitResult → `observables`, or → `machines`, `likelihood`, `storage`; `exact`, `enumeration`, `vamp`,
+`theory`, `state_evolution` and `dynamics` stand beside it.  A file imports only what comes before it in
+tests/test_project.py.
 """
 
 from vmfcore import checks
 from vmfcore.cavity import run_cavity
 from vmfcore.datasets import load_digits
+from vmfcore.dynamics import StationaryState, critical_strength, dynamical_mean_field
 from vmfcore.enumeration import exact_posterior, mean_log_partition
 from vmfcore.exact import log_partition
 from vmfcore.inference import infer_weights
@@ -19,6 +21,7 @@ from vmfcore.observables import match_hidden_units, overlap, overlap_matrix, syn
 from vmfcore.packing import PackedSpins, pack_spins
 from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
 from vmfcore.restarts import FitResult
+from vmfcore.spectra import ensemble_spectrum, random_couplings
 from vmfcore.state_evolution import correlated_overlap
 from vmfcore.storage import load_machine, save_machine
 from vmfcore.tap import run_tap
@@ -30,6 +33,7 @@ from vmfcore.theory import (
     free_entropy,
     principal_component_overlap,
 )
+from vmfcore.vamp import VampState, run_vamp
 from vmfcore.variational import Bound, bound, bound_gradient
 
 __version__ = "0.4.0"
@@ -42,6 +46,8 @@ __all__ = [
     "LogLikelihood",
     "Machine",
     "PackedSpins",
+    "StationaryState",
+    "VampState",
     "bayes_optimal_entropy",
     "bayes_optimal_overlap",
     "bound",
@@ -49,6 +55,9 @@ __all__ = [
     "checks",
     "correlated_overlap",
     "critical_density",
+    "critical_strength",
+    "dynamical_mean_field",
+    "ensemble_spectrum",
     "estimate_log_partition",
     "evidence_ceiling",
     "exact_posterior",
@@ -68,8 +77,10 @@ __all__ = [
     "pack_spins",
     "planted_weights",
     "principal_component_overlap",
+    "random_couplings",
     "run_cavity",
     "run_tap",
+    "run_vamp",
     "sample",
     "sample_spins",
     "save_machine",

@@ -76,4 +76,4 @@ def finished(state, single, tol, max_iter):
     """The state of one replica, without the axis K where there is a single network; warns if it has not converged."""
     if not state.converged.all():
         warn_unconverged(state.residual.max(), tol, max_iter, NETWORK_ADVICE, stacklevel=4)
-    return CavityState(*(x[0, 0] if single else x[0] for x in state))
+    return type(state)(*(x[0, 0] if single else x[0] for x in state))

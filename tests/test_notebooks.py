@@ -71,6 +71,12 @@ def test_defaults_pass_the_check(path):
     checked_with(path)
 
 
+def test_papermill_knows_every_parameter(path):
+    (cell,) = (cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", []))
+    names = [line.split(":")[0] for line in cell.source.splitlines()]
+    assert list(papermill.inspect_notebook(str(path))) == names  # it loses a line with a second "="
+
+
 def bad_values(name, parameter):
     """Values that no parameter of this type may have: the wrong type, and the wrong range."""
     kind, default = parameter["inferred_type_name"], parameter["default"]
@@ -100,6 +106,7 @@ SPECIAL = [
     ),
     ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden .*, got \[25, 100\]"),
     ("03_mnist_features", {"n_train": 99}, r"widths must hold .* n_train be from batch_size .* and 99"),
+    ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
     ("03_mnist_features", {"step_size": 1.5}, r"step_size must be a real number in \(0, 1\], got 1.5"),
 ]
 
@@ -142,6 +149,14 @@ SMALL = {
         "n_starts": 2,
         "n_steps": 20,
         "n_jobs": 1,
+    },
+    "06_dynamical_mean_field": {
+        "n_visible": 150,
+        "n_hidden": 60,
+        "n_instances": 3,
+        "edge_instances": 2,
+        "border_size": 60,
+        "n_sweeps": 50,
     },
     "03_mnist_features": {"n_hidden": 25, "n_epochs": 1, "n_train": 300, "n_sweeps": 10, "n_temperatures": 20},
 }

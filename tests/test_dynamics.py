@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
-from vmfcore.dynamics import NEXT, _layer, _theory
+from vmfcore.dynamics import _layer, _theory
 
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(7, 5), (5, 7), (7, 7)])
@@ -26,8 +26,8 @@ def test_stationary_state_is_that_of_the_slow_version(rng, n_visible, n_hidden):
     for variances in rng.uniform(0.1, 2.0, size=(3, 2)):
         after, rates = naive.next_variances(values, a, b, variances)
         mine = _theory(values**2, (_layer(a), _layer(b)), variances)
-        np.testing.assert_allclose(mine[NEXT], after, rtol=1e-8, atol=1e-10)
-        np.testing.assert_allclose(mine[2], rates, rtol=1e-6)
+        np.testing.assert_allclose(mine.after_step, after, rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(mine.rate_matrix, rates, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(60_000, 40_000), (40_000, 60_000)])

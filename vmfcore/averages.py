@@ -82,9 +82,9 @@ def log(x, constants, integers, out):
 
 @kernel
 def lane_sum(x, lanes):
-    """Σ x in double precision."""
+    """Σ x, added up in the precision of the lanes."""
     whole = x.size - x.size % LANES
-    lanes[:] = 0.0
+    lanes[:] = 0
     for start in range(0, whole, LANES):
         part = x[start : start + LANES]
         for k in range(LANES):
@@ -94,6 +94,23 @@ def lane_sum(x, lanes):
         total += lanes[k]
     for a in range(whole, x.size):
         total += x[a]
+    return total
+
+
+@kernel
+def lane_dot(x, y, lanes):
+    """Σ x y, added up in the precision of the lanes."""
+    whole = x.size - x.size % LANES
+    lanes[:] = 0
+    for start in range(0, whole, LANES):
+        one, other = x[start : start + LANES], y[start : start + LANES]
+        for k in range(LANES):
+            lanes[k] += one[k] * other[k]
+    total = 0.0
+    for k in range(LANES):
+        total += lanes[k]
+    for a in range(whole, x.size):
+        total += x[a] * y[a]
     return total
 
 

@@ -108,10 +108,11 @@ def climb(data, parts, starts, real, plan, options, report):
             report(run, mean, Bound(*map(float, row[:4])))
             at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * plan.settled
         going = ~at_rest[runs] if step < n_steps else np.zeros(len(runs), bool)
-        ends[runs[~going]] = means[~going]
-        for end, part in zip(end_reals, _keep(real, ~going), strict=True):
-            if end is not None:
-                end[runs[~going]] = part
+        if not going.all():
+            ends[runs[~going]] = means[~going]
+            for end, part in zip(end_reals, _keep(real, ~going), strict=True):
+                if end is not None:
+                    end[runs[~going]] = part
         state = state.step(gradient, plan.prior_mean, step_size, temperature)
         before, means, warm_start = means, state.means, now.model.warm_start
         real = real.step(before, means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)

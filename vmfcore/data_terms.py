@@ -11,14 +11,14 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.averages import LANES, gaussian_grid, gaussian_row, lane_sum, numbers, reaction_row
+from vmfcore.averages import LANES, gaussian_grid, gaussian_row, lane_dot, lane_sum, numbers, reaction_row
 from vmfcore.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.spins import log2cosh
-from vmfcore.synapses import row_products
 
 DATA_TERMS = ("gaussian", "exact", "tap")
 BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
 WIDE = 32
+SCALE_GRAIN = 2**17  # synapses that are worth a thread
 GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
 MAX_JOBS = 32  # sums over samples that are added at the end: their number must not depend on that of the threads
 MAX_SUMMED = 2**25  # numbers in all of these sums
@@ -45,6 +45,18 @@ def _unpack(bits, table, out):
 
 
 @parallel_kernel
+def _scale(rows, scales, columns, norms):
+    """columns = scales rows, with zeros at the end, and the sum of squares of every row."""
+    n = rows.shape[1]
+    for c in numba.prange(len(rows)):
+        scale, column = scales[c], columns[c]
+        for i in range(n):
+            column[i] = scale * rows[c, i]
+        column[n:] = 0
+        norms[c] = lane_dot(column, column, np.empty(LANES, column.dtype))
+
+
+@parallel_kernel
 def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gradients):
     """Three sums over samples a for every column c, and Σ_a σ^a f(b + columns·σ^a): a block after the other, in jobs.
 
@@ -55,7 +67,7 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
     table, offsets, n_jobs = settings[1], settings[2], gradients.shape[0]
     for job in numba.prange(n_jobs):
         first, last = job * len(bits) // n_jobs, (job + 1) * len(bits) // n_jobs
-        lanes, index = np.empty(LANES), np.empty(sizes[0], np.int32)
+        lanes, own, index = np.empty(LANES), np.empty(LANES, columns.dtype), np.empty(sizes[0], np.int32)
         work = np.empty((5, sizes[0]), columns.dtype)
         for start in range(first, last, sizes[0]):
             block = bits[start : min(start + sizes[0], last)]
@@ -73,7 +85,7 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
                     value, slope = reaction_row(fields[c], settings[0][c, 0], numbers, work, index, lanes)
                 sums[c, job, 0] += value
                 sums[c, job, 1] += slope
-                sums[c, job, 2] += lane_sum(fields[c], lanes)
+                sums[c, job, 2] += lane_sum(fields[c], own)
             if start == first:
                 np.dot(fields, spins, gradients[job])
             else:
@@ -81,8 +93,8 @@ def _sum_over_samples(bits, columns, settings, weights, sizes, numbers, sums, gr
 
 
 @parallel_kernel
-def _add_jobs(gradients, columns, slopes, scales, out):
-    """out = scales [Σ_jobs gradients - slopes columns]."""
+def _add_jobs(gradients, columns, slopes, scales, out, products):
+    """out = scales [Σ_jobs gradients - slopes columns], with columns/scales in products of every row."""
     for c in numba.prange(out.shape[0]):
         row, scale = out[c], scales[c]
         for i in range(row.size):
@@ -91,13 +103,14 @@ def _add_jobs(gradients, columns, slopes, scales, out):
             part = gradients[job, c]
             for i in range(row.size):
                 row[i] += part[i]
+        products[c] = lane_dot(row, columns[c], np.empty(LANES, row.dtype))
         for i in range(row.size):
             row[i] *= scale
 
 
 def _of_columns(x, means):
     """A number, or one of each hidden unit, as (columns,) float64 in the order of the columns of the means."""
-    return np.broadcast_to(0.0 if x is None else x, (*means.shape[:-2], means.shape[-1])).astype(np.float64).ravel()
+    return np.full((*means.shape[:-2], means.shape[-1]), 0.0 if x is None else x, np.float64).ravel()
 
 
 def _averages(data, means, beta, hidden_fields, reaction):
@@ -105,11 +118,10 @@ def _averages(data, means, beta, hidden_fields, reaction):
     n_visible, dtype, n_samples = data.n_visible, means.dtype, len(data.bits)
     n_columns, betas = means.size // n_visible, _of_columns(beta, means)
     scales = (betas / np.sqrt(n_visible)).astype(dtype)
-    columns = np.zeros((n_columns, 8 * data.bits.shape[1]), dtype)
-    flat = np.swapaxes(means, -1, -2).reshape(n_columns, n_visible)
-    np.multiply(scales[:, None], flat, out=columns[:, :n_visible])
-    variances = betas**2 - np.einsum("cn,cn->c", columns, columns).astype(np.float64)
-    variances = np.maximum(variances, 0.0)  # rounding
+    columns, norms = np.empty((n_columns, 8 * data.bits.shape[1]), dtype), np.empty(n_columns)
+    with numba_threads(n_columns, columns.size / SCALE_GRAIN):
+        _scale(np.swapaxes(means, -1, -2).reshape(n_columns, n_visible), scales, columns, norms)
+    variances = np.maximum(betas**2 - norms, 0.0)  # rounding
     if reaction:
         settings, weights, reach = variances[:, None].astype(dtype), np.empty(0, dtype), (0, 0)
     else:
@@ -131,11 +143,11 @@ def _averages(data, means, beta, hidden_fields, reaction):
             gradients,
         )
         values, slopes, of_fields = sums.sum(axis=1).T
-        gradient = np.empty((n_columns, n_visible), dtype)
-        _add_jobs(gradients, columns, slopes.astype(dtype), scales, gradient)
+        gradient, products = np.empty((n_columns, n_visible), dtype), np.empty(n_columns)
+        _add_jobs(gradients, columns, slopes.astype(dtype), scales, gradient, products)
     shape = (*means.shape[:-2], -1)
     gradient = np.swapaxes(gradient.reshape(*shape, n_visible), -1, -2)
-    of_beta = row_products(means, gradient) + (betas**2 * slopes).reshape(shape)
+    of_beta = (products + betas**2 * slopes).reshape(shape)
     value = values.reshape(shape).sum(axis=-1)
     return DataTerm(value, gradient, of_beta, of_fields.reshape(shape))
 

@@ -16,7 +16,7 @@ from vmfcore.chains import Annealing, sample_chains, start_chains
 from vmfcore.exact import run_exact
 from vmfcore.networks import FEW_CHAINS
 from vmfcore.spins import gauss_hermite, log2cosh
-from vmfcore.synapses import Slopes, annealed_gradient, dual_couplings, row_products
+from vmfcore.synapses import Slopes, annealed_gradient, dual_couplings
 from vmfcore.tap import correlations, solve_tap
 
 MODEL_TERMS = ("annealed", "quenched")
@@ -105,7 +105,7 @@ def _replicas(means, beta, visible_fields, hidden_fields):
     n_visible, n_hidden = means.shape[-2:]
     replicas = means.reshape(-1, n_visible, n_hidden)
     beta, a, b = (
-        np.broadcast_to(0.0 if x is None else x, (*means.shape[:-2], n)).reshape(-1, n).astype(np.float64)
+        np.full((*means.shape[:-2], n), 0.0 if x is None else x, np.float64).reshape(-1, n)
         for x, n in ((beta, n_hidden), (visible_fields, n_visible), (hidden_fields, n_hidden))
     )
     return replicas, beta, a, b
@@ -191,9 +191,9 @@ def annealed(
     solved = _solve(couplings, a, b[:, None], np.ones(1), expectation, messages, tol, max_iter)
     log_z += solved.log_partition[:, 0]
     value = n_visible * (log2cosh(scales) - np.log(2.0)).sum(axis=1) + 0.5 * log_slack + log_z
-    gradient = annealed_gradient(columns, t, inverse_slack, solved.correlations)
+    gradient, products = annealed_gradient(columns, t, inverse_slack, solved.correlations)
     # Σ_i β d/dβ of ln(cosh s + λ sinh s σh) = s/t [t² + (1 - t²) λ d/dλ]
-    of_beta = scales / t * (n_visible * t**2 + (1 - t**2) * row_products(replicas, gradient))
+    of_beta = scales / t * (n_visible * t**2 + (1 - t**2) * products)
     slopes = Slopes(of_beta, solved.visible_means[:, 0], solved.hidden_means[:, 0])
     return _model_term(value, gradient, slopes, solved, means, pinned)
 
@@ -278,6 +278,6 @@ def quenched(
     ratio = np.where(width > SMALL_WIDTH, of_width / np.maximum(width, SMALL_WIDTH), limit)
     ratio = (scales / np.sqrt(n_visible) * ratio[:, None]).astype(dtype)
     gradient = scales * solved.correlations - replicas * ratio
-    of_beta = row_products(scales * replicas, solved.correlations) + beta * width * of_width
+    of_beta = np.vecdot(scales * replicas, solved.correlations, axis=1) + beta * width * of_width
     averages = np.einsum("k,rkn->rn", weights, solved.visible_means), np.einsum("k,rkp->rp", weights, r)
     return _model_term(solved.log_partition @ weights, gradient, Slopes(of_beta, *averages), solved, means)

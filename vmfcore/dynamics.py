@@ -31,7 +31,6 @@ from vmfcore.spins import line_grid
 ERROR = 1e-13  # of averages over u
 DIFFERENCE = 1e-4  # relative, of variances
 FIXED_POINT_STEPS = 40
-NEXT, SELF_CONSISTENT = 3, 4  # places in what `_theory` returns
 MAX_FIELD = 1000.0
 SMALLEST = -100.0  # ln C
 
@@ -90,14 +89,23 @@ def _responses(squares, solution, chi, sizes):
     return b
 
 
+class _Theory(NamedTuple):
+    """What follows from variances C."""
+
+    susceptibilities: np.ndarray
+    resolvent: tuple
+    rate_matrix: np.ndarray
+    after_step: np.ndarray  # C after one step of the algorithm
+    consistent: np.ndarray  # the C that reproduces itself at these susceptibilities
+
+
 def _theory(squares, layers, variances):
-    """χ, the resolvent, K, C after one step of the algorithm, and the C that reproduces itself at these χ."""
     chi, order, spread = np.transpose([_moments(layer, c) for layer, c in zip(layers, variances, strict=True)])
     sizes = [layer.size for layer in layers]
     solution = resolvent(squares, chi.prod(), *sizes)
     b = _responses(squares, solution, chi, sizes)
     stationary = np.linalg.solve(np.eye(2) + b * chi**2, b @ order)
-    return chi, solution, b * spread, b @ (order - chi**2 * variances), np.maximum(stationary, 0)
+    return _Theory(chi, solution, b * spread, b @ (order - chi**2 * variances), np.maximum(stationary, 0))
 
 
 def _radius(matrix):
@@ -110,7 +118,7 @@ def _variance_rate(squares, layers, variances):
         return 0.0
     rows = []
     for step in np.diag(DIFFERENCE * variances):
-        up, down = (_theory(squares, layers, variances + sign * step)[NEXT] for sign in (1, -1))
+        up, down = (_theory(squares, layers, variances + sign * step).after_step for sign in (1, -1))
         rows.append((up - down) / (2 * step.sum()))
     return _radius(np.array(rows)) ** 2
 
@@ -121,24 +129,24 @@ def _rest(squares, layers, tol, max_iter):
     Damped steps from C = 0 come close, least squares for ln C end there.
     """
 
-    def change(c, step):
-        return _theory(squares, layers, c)[step] - c
+    def change(c, target):
+        return getattr(_theory(squares, layers, c), target) - c
 
-    def excess(log_variances, step):
+    def excess(log_variances, target):
         c = np.exp(log_variances)
-        return change(c, step) / c
+        return change(c, target) / c
 
     limits, best, n_iter = (SMALLEST, np.log(10 * (1 + squares.max()))), (np.zeros(2), np.inf), 0
-    for step in (SELF_CONSISTENT, NEXT):
+    for target in ("consistent", "after_step"):
         variances = np.zeros(2)
         for _ in range(FIXED_POINT_STEPS):
-            variances = variances + 0.5 * change(variances, step)
+            variances = variances + 0.5 * change(variances, target)
         n_iter += FIXED_POINT_STEPS
         if variances.all():
             start, options = np.clip(np.log(variances), *limits), dict.fromkeys(("xtol", "ftol", "gtol"), 1e-15)
-            found = least_squares(excess, start, args=(step,), bounds=limits, max_nfev=max_iter, **options)
+            found = least_squares(excess, start, args=(target,), bounds=limits, max_nfev=max_iter, **options)
             variances, n_iter = np.exp(found.x), n_iter + found.nfev
-        residual = float((np.abs(change(variances, SELF_CONSISTENT)) / (1 + variances)).max())
+        residual = float((np.abs(change(variances, "consistent")) / (1 + variances)).max())
         if residual < best[1]:
             best = variances, residual
         if residual <= tol:
@@ -149,11 +157,11 @@ def _rest(squares, layers, tol, max_iter):
 def _stationary(squares, layers, tol, max_iter):
     """`StationaryState` of squared singular values (n,)."""
     variances, n_iter, residual = _rest(squares, layers, tol, max_iter)
-    chi, solution, rates, _, _ = _theory(squares, layers, variances)
+    chi, solution, rate_matrix, *_ = _theory(squares, layers, variances)
     with np.errstate(divide="ignore"):
         precisions = (1 + solution.tau) / chi
-    numbers = float(solution.edge_ratio), _radius(rates), _variance_rate(squares, layers, variances)
-    return StationaryState(variances, chi, precisions, *numbers, rates, n_iter, residual, residual <= tol)
+    numbers = float(solution.edge_ratio), _radius(rate_matrix), _variance_rate(squares, layers, variances)
+    return StationaryState(variances, chi, precisions, *numbers, rate_matrix, n_iter, residual, residual <= tol)
 
 
 def dynamical_mean_field(singular_values, visible_fields, hidden_fields, *, tol=1e-10, max_iter=1000):
@@ -227,7 +235,7 @@ def critical_strength(singular_values, visible_fields, hidden_fields):
 
     Notes
     -----
-    The rates are looked at in steps of 10 % from s_max = 0.1 on, and the crossing is found to 1e-6.
+    The rates are looked at in steps of 20 % from s_max = 0.1 on, and the crossing is found to 1e-6.
     """
     squares, layers = _check_theory(singular_values, visible_fields, hidden_fields)
     if squares.max() == 0:
@@ -238,7 +246,7 @@ def critical_strength(singular_values, visible_fields, hidden_fields):
         return max(state.rate, state.variance_rate) - 1
 
     log_edge, low = np.log(squares.max()) / 2, None
-    for log_size in np.arange(np.log(0.1), np.log(MAX_FIELD), np.log(1.1)):
+    for log_size in np.arange(np.log(0.1), np.log(MAX_FIELD), np.log(1.2)):
         high = log_size - log_edge
         if excess(high) >= 0:
             return float(np.exp(brentq(excess, low, high, xtol=1e-6))) if low is not None else 0.0

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.averages import LANES, LARGEST, lane_sum, log, numbers, sum_of_logs
+from vmfcore.averages import LANES, LARGEST, lane_dot, lane_sum, log, numbers, sum_of_logs
 from vmfcore.jit import numba_threads, parallel_kernel
 
 GRAIN = 2**13  # synapses that are worth a thread
@@ -84,7 +84,7 @@ def dual_couplings(columns, scales):
     couplings, inverse_slack = np.empty((2, *columns.shape), columns.dtype)
     rows, sums = (-1, columns.shape[-1]), np.empty((2, *columns.shape[:-1]))
     outputs = couplings.reshape(rows), inverse_slack.reshape(rows), sums.reshape(2, -1)
-    scalars = np.stack([edges.ravel(), squares.ravel()])
+    scalars = np.array([edges.ravel(), squares.ravel()])
     with numba_threads(columns.size // rows[1], columns.size / GRAIN):
         _dual_couplings(columns.reshape(rows), scalars, reach, *logarithm, *outputs)
     log_slack = (sums[0] + columns.shape[-1] * rounding).sum(axis=-1)
@@ -92,27 +92,32 @@ def dual_couplings(columns, scales):
 
 
 @parallel_kernel
-def _annealed_gradient(columns, t, inverse_slack, correlations):
-    """Overwrite C with t (C - λt)/(1 - λ²t²)."""
+def _annealed_gradient(columns, t, inverse_slack, correlations, products):
+    """Overwrite C with t (C - λt)/(1 - λ²t²); products with λ of every row."""
     for c in numba.prange(len(columns)):
         own = t[c]
         for i in range(columns.shape[1]):
             correlations[c, i] = own * (correlations[c, i] - columns[c, i] * own) * inverse_slack[c, i]
+        products[c] = lane_dot(columns[c], correlations[c], np.empty(LANES, columns.dtype))
 
 
 def annealed_gradient(columns, t, inverse_slack, correlations):
-    """t (C - λt)/(1 - λ²t²) of columns (R, P, N), t (R, P) and correlations (R, N, P), which may be overwritten."""
+    """G = t (C - λt)/(1 - λ²t²) of columns (R, P, N), t (R, P) and correlations (R, N, P), which may be overwritten.
+
+    Also Σ_i λ_iμ G_iμ, (R, P).
+    """
     out = np.ascontiguousarray(np.swapaxes(correlations, 1, 2), columns.dtype)
     rows = (-1, columns.shape[-1])
-    t = t.astype(columns.dtype).ravel()
+    products = np.empty(t.shape)
     with numba_threads(columns.size // rows[1], columns.size / GRAIN):
-        _annealed_gradient(columns.reshape(rows), t, inverse_slack.reshape(rows), out.reshape(rows))
-    return np.swapaxes(out, 1, 2)
-
-
-def row_products(x, y):
-    """Σ_i x_iμ y_iμ of arrays (..., N, P): one number a hidden unit, (..., P)."""
-    return np.vecdot(np.swapaxes(x, -1, -2), np.swapaxes(y, -1, -2)).astype(np.float64)
+        _annealed_gradient(
+            columns.reshape(rows),
+            t.astype(columns.dtype).ravel(),
+            inverse_slack.reshape(rows),
+            out.reshape(rows),
+            products.ravel(),
+        )
+    return np.swapaxes(out, 1, 2), products
 
 
 class Slopes(NamedTuple):

@@ -15,6 +15,12 @@ DRAWN = np.random.default_rng(0).choice([-1, 1], size=(7, 5))
 NAN = np.full((7, 5), np.nan)
 
 BITS = np.full((7, 1), 255, np.uint8)
+MACHINE = vmf.Machine(np.ones((5, 3)), 1.0)
+FOLDER = tempfile.TemporaryDirectory()
+PATH = f"{FOLDER.name}/machine"
+vmf.save_machine(PATH, MACHINE)
+RESULTS = f"{FOLDER.name}/results"
+vmf.save_results(RESULTS)
 
 PACKED = [  # where data may be packed
     (vmf.PackedSpins(BITS.astype(int), 5), TypeError, "spins.bits must be an array of dtype uint8, got int64"),
@@ -202,6 +208,14 @@ CASES = {
             ],
             "seed": [(-1, ValueError, "seed must be an integer >= 0"), (None, TypeError, "seed must be an integer")],
             "callback": [(3, TypeError, "callback must be callable or None")],
+            "checkpoint": [
+                (3, TypeError, "checkpoint must be the name of a file, got 3"),
+                (FOLDER.name, ValueError, "checkpoint must be the name of a file, got the folder"),
+                ("no/folder/fit.npz", FileNotFoundError, "checkpoint must be in a folder that exists, got no/folder"),
+                (PATH, ValueError, "checkpoint must be a checkpoint that fit wrote, got .*, which is a machine"),
+                (__file__, ValueError, "checkpoint must be a checkpoint that fit wrote, and whole, got"),
+            ],
+            "checkpoint_every": [(0, ValueError, "checkpoint_every must be an integer >= 1, got 0")],
         },
     ),
     "infer_weights": (
@@ -450,10 +464,6 @@ CASES = {
         },
     ),
 }
-MACHINE = vmf.Machine(np.ones((5, 3)), 1.0)
-FOLDER = tempfile.TemporaryDirectory()
-PATH = f"{FOLDER.name}/machine"
-vmf.save_machine(PATH, MACHINE)
 MACHINES = [  # where there is a machine
     (MACHINE.couplings, TypeError, "machine must be a Machine, got ndarray"),
     (None, TypeError, "machine must be a Machine, got NoneType"),
@@ -525,6 +535,32 @@ CASES |= {
                 (None, TypeError, "path must be the name of a file, got None"),
                 ("no/machine.npz", FileNotFoundError, "path must be a machine that save_machine wrote, nothing is at"),
                 (__file__, ValueError, "path must be a machine that save_machine wrote, and whole, got"),
+            ]
+        },
+    ),
+    "save_results": (
+        {"path": RESULTS},
+        {
+            "path": [(3, TypeError, "path must be the name of a file, got 3")],
+            "table": [
+                ([1, 2], TypeError, r"table must be a dict of columns or None, got \[1, 2\]"),
+                ({"x": [1, 2], "y": [1]}, ValueError, "table must have columns of one length, got shapes"),
+                ({"x": 1}, ValueError, r"table must have columns of one length, got shapes \[\(\)\]"),
+                ({"x": [None]}, TypeError, r"table\['x'\] must be a string, a number or an array of them, got"),
+            ],
+            "arrays": [
+                (None, TypeError, "arrays must be a string, a number or an array of them, got None"),
+                ([[1], [2, 3]], ValueError, "arrays must be a string, a number or an array of them: "),
+            ],
+        },
+    ),
+    "load_results": (
+        {"path": RESULTS},
+        {
+            "path": [
+                (None, TypeError, "path must be the name of a file, got None"),
+                ("no/results.npz", FileNotFoundError, "path must be results that save_results wrote, nothing is at"),
+                (PATH, ValueError, "path must be results that save_results wrote, got .*, which is a machine"),
             ]
         },
     ),

@@ -3,7 +3,7 @@ import pytest
 from test_machines import same, small_machine
 
 import vmfcore as vmf
-from vmfcore import storage
+from vmfcore import archives, storage
 from vmfcore.machines import Machine, check_machine
 
 
@@ -67,6 +67,35 @@ def test_files_that_are_something_else(rng, tmp_path, monkeypatch):
         vmf.load_machine(path)
 
 
+def test_results_come_back(rng, tmp_path):
+    path = tmp_path / "results.npz"
+    table = {"seed": [1, 2, 3], "rule": ["adam", "natural", "√"], "overlap": rng.normal(size=3).astype(np.float32)}
+    vmf.save_results(path, table=table, curve=rng.normal(size=(2, 5)), beta=1.5, init="pca", alphas=[1.0, 2.0])
+    columns, values = vmf.load_results(str(path))
+    assert list(columns) == list(table)
+    for name, column in table.items():
+        np.testing.assert_array_equal(columns[name], column)
+    assert columns["overlap"].dtype == np.float32
+    assert (values["beta"], values["init"], values["vmfcore_version"]) == (1.5, "pca", vmf.__version__)
+    assert values["alphas"].tolist() == [1.0, 2.0]
+    assert values["numpy_version"] == np.__version__
+    vmf.save_results(path, seed=3)
+    columns, values = vmf.load_results(path)
+    assert (columns, values["seed"]) == ({}, 3)
+    with pytest.raises(ValueError, match=r"^path must be a machine that save_machine wrote, got .*, which is results"):
+        vmf.load_machine(path)
+
+
+def test_every_changed_byte_of_results_is_noticed(rng, tmp_path):
+    path = tmp_path / "results.npz"
+    vmf.save_results(path, table={"x": rng.normal(size=11)}, seed=3)
+    content = path.read_bytes()
+    for where in [*rng.integers(len(content), size=101), 0, len(content) - 1]:
+        path.write_bytes(content[:where] + bytes([content[where] ^ rng.integers(1, 256)]) + content[where + 1 :])
+        with pytest.raises(ValueError, match=r"^path must be results that save_results wrote, and whole, got .*npz"):
+            vmf.load_results(path)
+
+
 def test_a_failure_leaves_the_file_that_was_there(rng, tmp_path, monkeypatch):
     path, machine = tmp_path / "machine.npz", check_machine(small_machine(rng))
     vmf.save_machine(path, machine)
@@ -74,7 +103,7 @@ def test_a_failure_leaves_the_file_that_was_there(rng, tmp_path, monkeypatch):
     def full(_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr(archives.os, "fsync", full)
     with pytest.raises(OSError, match="no space"):
         vmf.save_machine(path, machine.binarized, epochs=3)
     assert [p.name for p in tmp_path.iterdir()] == ["machine.npz"]

@@ -1,9 +1,9 @@
 """Variational mean-field learning of restricted Boltzmann machines with ±1 synapses.
 
 The way through: `packing` → `variational` ⇄ (`data_terms`, `dual` → `cavity`, `tap`, `chains`) → `climb`, `learning` or
-`inference` → FitResult → `observables`, or → `machines`, `likelihood`, `storage`; `exact`, `enumeration`, `vamp`,
-`theory`, `state_evolution` and `dynamics` stand beside it.  A file imports only what comes before it in
-tests/test_project.py.
+`inference` → FitResult → `observables`, or → `machines`, `likelihood`; `archives` writes the files of `checkpoints` and
+`storage`; `exact`, `enumeration`, `vamp`, `theory`, `state_evolution` and `dynamics` stand beside it.  A file imports
+only what comes before it in tests/test_project.py.
 """
 
 from vmfcore import checks
@@ -23,7 +23,7 @@ from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visi
 from vmfcore.restarts import FitResult
 from vmfcore.spectra import ensemble_spectrum, random_couplings
 from vmfcore.state_evolution import correlated_overlap
-from vmfcore.storage import load_machine, save_machine
+from vmfcore.storage import load_machine, load_results, save_machine, save_results
 from vmfcore.tap import run_tap
 from vmfcore.theory import (
     bayes_optimal_entropy,
@@ -68,6 +68,7 @@ __all__ = [
     "infer_weights",
     "load_digits",
     "load_machine",
+    "load_results",
     "log_likelihood",
     "log_partition",
     "match_hidden_units",
@@ -84,6 +85,7 @@ __all__ = [
     "sample",
     "sample_spins",
     "save_machine",
+    "save_results",
     "synaptic_entropy",
     "visible_from_hidden",
 ]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vmfcore.dual import COLD
+from vmfcore.dual import COLD, WarmStart
 from vmfcore.packing import pixel_fields, total_spins
 from vmfcore.rules import RULES, RealParameters
 from vmfcore.variational import Bound, evaluate
@@ -28,6 +28,8 @@ class Plan(NamedTuple):
     learn_beta: str
     max_beta: float
     bound_every: int | None
+    batch_size: int | None
+    seed: int
 
     def at(self, step):
         """Step sizes of synapses and fields, and temperature."""
@@ -47,15 +49,21 @@ def _keep(state, which):
     return None if state is None else state[which]
 
 
-def batches(data, batch_size, seed):
-    """All data again and again, or batches in random order, all samples once an epoch (but for what is left over)."""
+def batches(data, batch_size, seed, skip=0):
+    """All data again and again, or batches in random order, all samples once an epoch (but for what is left over).
+
+    The first ``skip`` are left out.
+    """
     rng, n_samples = np.random.default_rng([seed, BATCHES]), len(data.bits)
     while batch_size is None:
         yield data
     while True:
         order = rng.permutation(n_samples)
         for start in range(0, n_samples - batch_size + 1, batch_size):
-            yield data.take(np.sort(order[start : start + batch_size]))
+            if skip > 0:
+                skip -= 1
+            else:
+                yield data.take(np.sort(order[start : start + batch_size]))
 
 
 def distance(means, gradient, prior_mean):
@@ -85,40 +93,76 @@ def evaluate_machines(data, means, real, prior_mean, options, warm_start=COLD):
     return evaluate(data, means, real.beta, prior_mean, warm_start=warm_start, **fields, **options)
 
 
-def climb(data, parts, starts, real, plan, options, report):
-    """Climb from R starts at once: means (R, N, P), real parameters, lists of History rows, whether each came to rest.
+class Standing(NamedTuple):
+    """Where a climb of R restarts stands between two steps: all that the rest of it depends on.
 
-    A replica that has settled leaves the batch; ``report(run, means, bound)`` follows each.
+    K of them still climb in this stage; the others have ended it.
     """
-    n_samples, n_steps = len(data.bits), plan.n_steps
-    state, warm_start, ends, end_reals = RULES[plan.rule].start(starts), COLD, np.empty_like(starts), real
-    rows, runs, at_rest = [[] for _ in starts], np.arange(len(starts)), np.zeros(len(starts), bool)
-    means = state.means
-    for step, batch in zip(range(n_steps + 1), parts, strict=False):
-        step_size, field_step, temperature = plan.at(step)
-        now = evaluate_machines(batch, means, real, plan.prior_mean, options | {"n_samples": n_samples}, warm_start)
-        told = now.bound
-        if plan.bound_every and step % plan.bound_every == 0 and (step or batch is not data):
-            told = evaluate_machines(data, means, real, plan.prior_mean, options).bound
-        gradient = real.gradient(means, now)
-        moved = distance(means, now.gradient / temperature if temperature != 1 else now.gradient, plan.prior_mean)
-        numbers = [*told, now.entropy, now.model.n_iter, now.model.residual, moved, real.beta.mean(axis=1)]
-        for run, mean, row in zip(runs, means, np.array(numbers).T, strict=True):
-            rows[run].append(row)
-            report(run, mean, Bound(*map(float, row[:4])))
-            at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * plan.settled
-        going = ~at_rest[runs] if step < n_steps else np.zeros(len(runs), bool)
-        if not going.all():
-            ends[runs[~going]] = means[~going]
-            for end, part in zip(end_reals, _keep(real, ~going), strict=True):
-                if end is not None:
-                    end[runs[~going]] = part
+
+    stage: int
+    step: int  # of this stage, the next one
+    n_steps: int  # done, of all stages
+    rows: list  # R lists of rows of `History`
+    runs: np.ndarray  # (K,), which restarts climb
+    rule: tuple  # of these, as the next two
+    real: RealParameters
+    warm_start: WarmStart
+    ends: np.ndarray  # (R, N, P), means of those that have ended
+    end_reals: RealParameters
+    at_rest: np.ndarray  # (R,)
+
+
+def begin(starts, real, rule, before=None):
+    """The start of the first stage, or of the one that follows ``before``, for R restarts: means (R, N, P)."""
+    stage, n_steps, rows = (before.stage + 1, before.n_steps, before.rows) if before else (0, 0, [[] for _ in starts])
+    ends = np.zeros_like(starts), real, np.zeros(len(starts), bool)
+    return Standing(stage, 0, n_steps, rows, np.arange(len(starts)), RULES[rule].start(starts), real, COLD, *ends)
+
+
+def _step(data, batch, standing, plan, options, report):
+    """One step of all that climb; one that has settled, or has taken all its steps, ends the stage."""
+    n_samples, step, runs, state, real = len(data.bits), standing.step, standing.runs, standing.rule, standing.real
+    means, at_rest, rows = state.means, standing.at_rest, standing.rows
+    step_size, field_step, temperature = plan.at(step)
+    options_now = options | {"n_samples": n_samples}
+    now = evaluate_machines(batch, means, real, plan.prior_mean, options_now, standing.warm_start)
+    told = now.bound
+    if plan.bound_every and step % plan.bound_every == 0 and (step or batch is not data):
+        told = evaluate_machines(data, means, real, plan.prior_mean, options).bound
+    gradient = real.gradient(means, now)
+    moved = distance(means, now.gradient / temperature if temperature != 1 else now.gradient, plan.prior_mean)
+    numbers = [*told, now.entropy, now.model.n_iter, now.model.residual, moved, real.beta.mean(axis=1)]
+    for run, mean, row in zip(runs, means, np.array(numbers).T, strict=True):
+        rows[run].append(row)
+        report(len(rows[run]) - 1, mean, Bound(*map(float, row[:4])))
+        at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * plan.settled
+    going = ~at_rest[runs] if step < plan.n_steps else np.zeros(len(runs), bool)
+    if not going.all():
+        standing.ends[runs[~going]] = means[~going]
+        for end, part in zip(standing.end_reals, _keep(real, ~going), strict=True):
+            if end is not None:
+                end[runs[~going]] = part
+    warm_start = now.model.warm_start
+    if going.any():
         state = state.step(gradient, plan.prior_mean, step_size, temperature)
-        before, means, warm_start = means, state.means, now.model.warm_start
-        real = real.step(before, means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)
-        if not going.all():
-            state, real, warm_start = (_keep(x, going) for x in (state, real, warm_start))
-            means, runs = state.means, runs[going]
-        if not len(runs):
-            break
-    return ends, end_reals, rows, at_rest
+        real = real.step(means, state.means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)
+    if not going.all():
+        state, real, warm_start = (_keep(x, going) for x in (state, real, warm_start))
+    done = {"step": step + 1, "n_steps": standing.n_steps + 1, "runs": runs[going]}
+    return standing._replace(**done, rule=state, real=real, warm_start=warm_start)
+
+
+def climb(data, standing, plan, stages, report, keep):
+    """Climb to the end of the last stage from where R restarts stand; ``stages`` hold options of `evaluate_machines`.
+
+    ``report(step, means, bound)`` follows each restart, ``keep(standing, last)`` all of them.
+    """
+    parts = batches(data, plan.batch_size, plan.seed, skip=standing.n_steps)
+    while True:
+        last = not len(standing.runs) and standing.stage + 1 == len(stages)
+        keep(standing, last)
+        if last:
+            return standing
+        if not len(standing.runs):
+            standing = begin(standing.ends, standing.end_reals, plan.rule, standing)
+        standing = _step(data, next(parts), standing, plan, stages[standing.stage], report)

@@ -4,7 +4,8 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.chains import Annealing
-from vmfcore.climb import Plan, batches, climb, distance, evaluate_machines, start_real
+from vmfcore.checkpoints import kept_in
+from vmfcore.climb import Plan, begin, climb, distance, evaluate_machines, start_real
 from vmfcore.likelihood import check_chains
 from vmfcore.machines import signs
 from vmfcore.networks import NETWORK_ADVICE, check_tolerance, warn_few_chains, warn_unconverged
@@ -52,6 +53,8 @@ def fit(
     n_chains=100,
     n_temperatures=1000,
     bound_every=None,
+    checkpoint=None,
+    checkpoint_every=100,
     seed,
     progress=False,
     callback=None,
@@ -125,6 +128,12 @@ def fit(
         Of expectation="gibbs": chains of each restart, and steps of the annealing that starts them and tells the bound.
     bound_every : int >= 1 or None
         Steps between two bounds that history and callback see with expectation="gibbs"; None: the first only.
+    checkpoint : path or None
+        A file that keeps where the climb stands: written before the first step, every so many steps, at the last, and
+        when Ctrl-C stops the fit; each time whole, or as it was before.  If it is there already, the fit goes on from
+        it, to the same bits as a fit that was never interrupted; the callback is told of the steps that remain.
+    checkpoint_every : int >= 1
+        Steps between two of them.
     seed : int >= 0
         Same seed, same bits, for any number of threads.
     progress : bool
@@ -140,7 +149,9 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not as above.
+        If an argument is not as above; ValueError, too, if the checkpoint is damaged, or that of another fit.
+    OSError
+        If the checkpoint cannot be written; the one before it is still there.
 
     Warns
     -----
@@ -184,6 +195,7 @@ def fit(
     check_chains(n_chains, n_temperatures, seed)
     if bound_every is not None:
         checks.integer(1, bound_every=bound_every)
+    checks.integer(1, checkpoint_every=checkpoint_every)
     sampled = options["expectation"] == "gibbs"
     to_the_end = sampled or learn_fields or learn_beta != "no" or temperatures[0] != temperatures[1]
     if sampled:
@@ -200,35 +212,34 @@ def fit(
         learn_beta,
         0.999 * (MAX_SINGLE_BETA if dtype == np.float32 else MAX_BETA),
         bound_every if sampled else None,
+        batch_size,
+        seed,
     )
     # the stationary point λ = 0 of the tap total holds small starts: the Gaussian bound leads them away from it
     stages = ["gaussian", "tap"] if data_term == "tap" and isinstance(init, str) else [data_term]
+    stages = [options | {"data_term": stage} for stage in stages]
+    problem = {"spins": data.bits, "beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1], "init": init}
+    problem |= {"n_hidden": n_hidden, "learn_fields": learn_fields, "n_restarts": n_restarts, "dtype": dtype.name}
+    problem |= plan._asdict() | stages[-1]
 
-    def climb_all(rngs, report):
+    def start(rngs):
         starts = [starting_means(init, data, n_hidden, rng, wide=rule == "adam") for rng in rngs]
         # in memory in the order (R, P, N), in which the matrix products want them
         means = np.swapaxes(np.stack([np.ascontiguousarray(start.T, dtype) for start in starts]), 1, 2)
-        histories, parts = [[] for _ in rngs], batches(data, batch_size, seed)
-        real = start_real(beta, fields, learn_fields, data, n_restarts, n_hidden)
-        counts = np.full(n_restarts, -1)
+        return begin(means, start_real(beta, fields, learn_fields, data, n_restarts, n_hidden), rule)
 
-        def count(run, means, bound):
-            counts[run] += 1
-            report(int(counts[run]), means, bound)
-
-        for stage in stages:
-            now = options | {"data_term": stage}
-            means, real, rows, at_rest = climb(data, parts, means, real, plan, now, count)
-            histories = [history + row for history, row in zip(histories, rows, strict=True)]
-        final = evaluate_machines(data, means, real, prior_mean, now)
+    def climb_all(rngs, report):
+        standing = climb(data, start(rngs) if found is None else found, plan, stages, report, keep)
+        means, real, at_rest = standing.ends, standing.end_reals, standing.at_rest
+        final = evaluate_machines(data, means, real, prior_mean, stages[-1])
         if batch_size is not None or to_the_end:  # a batch is too noisy to tell
             at_rest = distance(means, final.gradient / temperatures[1], prior_mean) < settled
             at_rest &= real.distance(final, len(data.bits), learn_beta) < settled
         results = []
-        for run, history in enumerate(histories):
+        for run, rows in enumerate(standing.rows):
             bound = Bound(*(float(part[run]) for part in final.bound))
             converged = bool(at_rest[run] and final.model.converged[run])
-            history = History(*np.array(history).T)
+            history = History(*np.array(rows).T)
             learnt_beta = real.beta[run] if learn_beta == "unit" or np.ndim(beta) else float(real.beta[run, 0])
             learnt = (None if x is None else x[run] for x in (real.visible_fields, real.hidden_fields))
             result = FitResult(means[run], signs(means[run]), bound, history, converged, None, learnt_beta, *learnt)
@@ -236,10 +247,12 @@ def fit(
         return results
 
     total = len(stages) * n_steps
-    display = {"progress": progress, "callback": callback, "desc": "fit"}
-    result, (solved, residual) = best_restart(
-        climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display
-    )
+    with kept_in(checkpoint, checkpoint_every, problem) as (found, keep):
+        done = 0 if found is None else sum(len(rows) for rows in found.rows)
+        display = {"progress": progress, "callback": callback, "desc": "fit", "done": done}
+        result, (solved, residual) = best_restart(
+            climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display
+        )
     if not solved and sampled:
         warn_few_chains(stacklevel=3)
     elif not solved:

@@ -102,13 +102,14 @@ def starting_means(init, data, n_hidden, rng, wide=False):
     return rng.uniform(-1, 1, size) if wide else np.tanh(rng.uniform(-0.1, 0.1, size))
 
 
-def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, desc):
+def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, desc, done=0):
     """Run ``climb(rngs, report) -> [(FitResult, extra), ...]``; return the one whose result ranks highest.
 
-    ``report(step, means, bound)`` moves the progress bar and calls the user's callback.
+    ``report(step, means, bound)`` moves the progress bar, which begins at ``done``, and calls the user's callback.
     """
+    bar_options = {"disable": not progress, "desc": desc, "unit": "step", "initial": done}
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n_restarts)]
-    with one_blas_thread(), tqdm(total=n_restarts * n_steps, disable=not progress, desc=desc, unit="step") as bar:
+    with one_blas_thread(), tqdm(total=n_restarts * n_steps, **bar_options) as bar:
 
         def report(step, means, bound):
             bar.update(min(step, 1))

@@ -1,25 +1,14 @@
-"""Machines in files, which are complete and unaltered, or refused."""
+"""Machines and results in files, which are complete and unaltered, or refused."""
 
-import hashlib
-import io
-import os
-import secrets
-import zipfile
-from pathlib import Path
-
+import numba
 import numpy as np
 
+from vmfcore.archives import check_target, read_archive, write_archive
 from vmfcore.machines import Machine, check_machine
 
-FORMAT = 1  # of the files
-DIGEST_SIZE = 64  # characters of a sha256
-
-
-def _path(path):
-    try:
-        return Path(path)
-    except TypeError as error:
-        raise TypeError(f"path must be the name of a file, got {path!r}") from error
+FORMAT = 1  # of the files of machines
+COLUMN = "table."  # what the names of a table's columns begin with in the file
+STORED = "biufU"  # kinds of arrays that files keep: no pickled objects
 
 
 def save_machine(path, machine, **metadata):
@@ -46,32 +35,15 @@ def save_machine(path, machine, **metadata):
     """
     from vmfcore import __version__  # which imports this file
 
-    path, machine = _path(path), check_machine(machine)
-    if path.is_dir():
-        raise ValueError(f"path must be the name of a file, got the folder {path}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"path must be in a folder that exists, got {path}")
+    path, machine = check_target(path), check_machine(machine)
     arrays = {"format": np.array(FORMAT), "vmfcore_version": np.array(__version__)} | machine._asdict()
     if machine.weights.dtype == np.int8:
         arrays["weights"] = np.packbits(machine.weights > 0)
     for name, value in metadata.items():
-        if isinstance(value, (list, tuple)) or np.asarray(value).dtype.kind not in "biufU":
+        if isinstance(value, (list, tuple)) or np.asarray(value).dtype.kind not in STORED:
             raise TypeError(f"{name} must be a string, a number or an array of them, got {value!r}")
         arrays[f"metadata.{name}"] = np.asarray(value)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.comment = bytes(DIGEST_SIZE)
-    content = buffer.getvalue()[:-DIGEST_SIZE]
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(part, "xb") as file:
-            file.write(content + hashlib.sha256(content).hexdigest().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_archive(path, "a machine", arrays)
 
 
 def load_machine(path):
@@ -94,14 +66,7 @@ def load_machine(path):
     TypeError, ValueError
         If the file is not one that `save_machine` wrote, or any of its bytes has changed.
     """
-    path = _path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a machine that save_machine wrote, nothing is at {path}")
-    content = path.read_bytes()
-    if hashlib.sha256(content[:-DIGEST_SIZE]).hexdigest().encode() != content[-DIGEST_SIZE:]:
-        raise ValueError(f"path must be a machine that save_machine wrote, and whole, got {path}: its sha256 differs")
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = dict(archive)
+    arrays = read_archive(path, "a machine", "save_machine")
     if arrays["format"] != FORMAT:
         raise ValueError(f"path must be a machine of format {FORMAT}, got {path} of format {arrays['format']}")
     parts = [arrays[name] for name in Machine._fields]
@@ -111,3 +76,81 @@ def load_machine(path):
         parts[0] = (2 * bits - 1).reshape(n_visible, n_hidden)
     metadata = {name.removeprefix("metadata."): a for name, a in arrays.items() if name.startswith("metadata.")}
     return Machine(*parts), {name: a if a.ndim else a.item() for name, a in metadata.items()}
+
+
+def save_results(path, *, table=None, **arrays):
+    """Keep results in a file, with the versions of what computed them: whole or, if anything fails, as it was before.
+
+    Parameters
+    ----------
+    path : path
+        The file, an archive that `numpy.load` reads; the name is taken as it is.
+    table : dict of columns, or None
+        A tidy table: a list or array of numbers or strings each, all of the same length; one row an observation.
+    **arrays : str, number, list or array of them
+        Anything else: parameters, seed, arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no folder for the file.
+    TypeError, ValueError
+        If an argument is not as above.
+
+    Notes
+    -----
+    The archive's comment is the sha256 of all that comes before it.
+    """
+    from vmfcore import __version__  # which imports this file
+
+    path, columns = check_target(path), {}
+    if table is not None:
+        if not isinstance(table, dict):
+            raise TypeError(f"table must be a dict of columns or None, got {table!r}")
+        columns = {COLUMN + name: _stored(f"table[{name!r}]", column) for name, column in table.items()}
+        shapes = {column.shape for column in columns.values()}
+        if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+            raise ValueError(f"table must have columns of one length, got shapes {sorted(shapes)}")
+    named = {name: _stored(name, value) for name, value in arrays.items()}
+    versions = {"vmfcore": __version__, "numpy": np.__version__, "numba": numba.__version__}
+    versions = {f"{name}_version": np.array(version) for name, version in versions.items()}
+    write_archive(path, "results", named | columns | versions)
+
+
+def _stored(name, value):
+    """What a file can keep of a value, as an array."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must be a string, a number or an array of them: {error}") from error
+    if array.dtype.kind not in STORED:
+        raise TypeError(f"{name} must be a string, a number or an array of them, got {value!r}")
+    return array
+
+
+def load_results(path):
+    """Results that `save_results` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    table : dict of (n,) arrays
+        Columns, of no length if none was saved.
+    values : dict
+        All else, with vmfcore_version, numpy_version and numba_version; numbers and strings as Python's, arrays as
+        they were.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file at ``path``.
+    TypeError, ValueError
+        If the file is not one that `save_results` wrote, or any of its bytes has changed.
+    """
+    arrays = read_archive(path, "results", "save_results")
+    table = {name.removeprefix(COLUMN): a for name, a in arrays.items() if name.startswith(COLUMN)}
+    values = {name: a for name, a in arrays.items() if not name.startswith(COLUMN)}
+    return table, {name: a if a.ndim else a.item() for name, a in values.items()}

@@ -1,22 +1,32 @@
-# make run: execute every notebook into runs/      make test: unit tests and notebook regression tests
-# make bench: timings against references           make lint: style
+# make run: every notebook into runs/             make sweep CONFIG=FILE.yaml: a sweep        make report: one page
+# make test: unit tests, notebook regression       make bench: timings against references     make lint: style
+# PROFILE=slurm or cluster-generic: run and sweep on a cluster; after a kill -9: make unlock run, make unlock sweep ...
 PYTHON ?= python3
 BIN := .venv/bin
-NAMES := $(basename $(notdir $(wildcard notebooks/*.ipynb)))
+PROFILE ?= local
+CONFIG ?= $(error CONFIG must be the file of a sweep, as in make sweep CONFIG=notebooks/batch/phase_diagram.yaml)
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile profiles/$(PROFILE)
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: run test bench lint notebooks clean
+.PHONY: run sweep report unlock test bench lint notebooks lock minimum clean
 
-run: $(NAMES:%=runs/%.html)
-	@echo "Done. Executed notebooks (.ipynb, .html) are in $(CURDIR)/runs, figures and results in"
-	@printf '  %s\n' $(NAMES:%=runs/%/)
+run: .venv/ready
+	$(SNAKEMAKE) --rerun-incomplete
+	@echo "Done. Executed notebooks (.ipynb, .html), their figures and results, and notebooks.csv are in runs/"
 
-# papermill leaves a notebook behind when it fails, so the HTML copy stands for a finished run
-runs/%.html: notebooks/%.ipynb notebooks/vmf.mplstyle notebooks/digits.py $(wildcard vmfcore/*.py) $(wildcard data/*) .venv/ready
-	@mkdir -p runs/$*
-	$(BIN)/papermill $< runs/$*.ipynb -p out runs/$* --progress-bar --no-log-output
-	@$(BIN)/jupyter nbconvert --log-level=ERROR --to html runs/$*.ipynb
+# what is there is whole: jobs write their results in one step
+sweep: .venv/ready
+	$(SNAKEMAKE) sweep --ignore-incomplete --config sweep=$(CONFIG)
+	@echo "Done. The table, what each job took, and the figure are in runs/sweeps/$(basename $(notdir $(CONFIG)))/"
+
+# of make run, or with CONFIG=... of that sweep
+report: .venv/ready
+	$(BIN)/snakemake --report runs/report.html $(if $(filter-out undefined,$(origin CONFIG)),$(REPORTED))
+
+# after a kill -9 or a power failure
+unlock: .venv/ready
+	@$(BIN)/snakemake --unlock --quiet all
 
 test: .venv/ready
 	$(BIN)/pytest tests
@@ -33,16 +43,29 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 
 # execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
-notebooks: .venv/ready runs/02_overlap_vs_density.html
+notebooks: .venv/ready
+	$(SNAKEMAKE) --rerun-incomplete runs/02_overlap_vs_density.html
 	cp runs/02_overlap_vs_density/overlap_against_density.png notebooks/
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
 
-.venv/ready: pyproject.toml
+.venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python >= 3.11 is needed, found " + sys.version)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# the newest versions that pyproject.toml allows, with the hashes of their files
+lock: .venv/ready
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade \
+		--quiet --output-file requirements.lock
+
+# the tests with the oldest versions that pyproject.toml allows
+minimum: .venv/ready
+	$(BIN)/uv venv --clear --quiet --python $(BIN)/python .venv-minimum
+	$(BIN)/uv pip install --quiet --python .venv-minimum --resolution lowest-direct --editable '.[dev]'
+	.venv-minimum/bin/pytest tests
+
 clean:
-	rm -rf runs .venv
+	rm -rf runs .venv .venv-minimum .snakemake

@@ -170,7 +170,7 @@ def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_pa
     assert done.returncode == 0, done.stderr[-3000:]
     results = tmp_path / "results"
     with np.load(results / "results.npz", allow_pickle=False) as saved:
-        assert saved["vmfcore"] == vmf.__version__
+        assert saved["vmfcore_version"] == vmf.__version__
         assert saved["seed"] >= 0
         assert all(np.isfinite(saved[name]).all() for name in saved if saved[name].dtype.kind == "f")
     pictures = {p.stem for p in results.glob("*.png")}

@@ -21,8 +21,8 @@ GIVEN = config["parameters"]
 SWEEP, JOBS, FOLDER = None, {}, ""
 
 
-def one_thread_each(threads):
-    """Environment of a job that shares the machine with others."""
+def shared(threads):
+    """Environment of a job that shares the machine with others, on so many threads."""
     return " ".join(f"{name}={threads}" for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"))
 
 
@@ -38,7 +38,7 @@ try:
         SWEEP, FOLDER = sweeps.load(config["sweep"]), f"{RUNS}/sweeps/{Path(config['sweep']).stem}"
         JOBS = sweeps.jobs(SWEEP, check=workflow.is_main_process)
 except notebooks.Refused as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 
 rule run:
@@ -58,9 +58,10 @@ rule notebook:
         notebook=f"{RUNS}/{{name}}.ipynb",
     params:
         given=lambda wildcards: json.dumps(GIVEN.get(wildcards.name, {})),
-    threads: workflow.cores
+        environment=shared(config["threads"]),
+    threads: config["threads"]
     shell:
-        "{RUN} {input[0]} {log.notebook} --progress -y {params.given:q} -p out {output.folder}"
+        "{params.environment} {RUN} {input[0]} {log.notebook} --progress -y {params.given:q} -p out {output.folder}"
         " --results {output.folder}/results.npz"
         " && {PYTHON} -m jupyter nbconvert --log-level=ERROR --to html {log.notebook}"
 
@@ -91,7 +92,7 @@ if SWEEP:
         params:
             given=lambda wildcards: json.dumps(JOBS[wildcards.job]),
             folder=lambda wildcards: f"{FOLDER}/jobs/{wildcards.job}",
-            environment=one_thread_each(SWEEP.threads),
+            environment=shared(SWEEP.threads),
         threads: SWEEP.threads
         shell:
             "{params.environment} {RUN} {input} {log.notebook} -y {params.given:q} -p out {params.folder} --results {output}"

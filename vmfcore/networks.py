@@ -63,8 +63,10 @@ def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_it
     """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
     checks.within(MAX_COUPLING, couplings=couplings)
-    a = checks.array(couplings.shape[:1], dtype=dtype, visible_fields=visible_fields)
-    b = checks.array((None, couplings.shape[1]), dtype=dtype, hidden_fields=np.atleast_2d(hidden_fields))
+    a = checks.array(couplings.shape[:1], visible_fields=visible_fields)
+    b = checks.array((None, couplings.shape[1]), hidden_fields=np.atleast_2d(hidden_fields))
+    checks.within(checks.MAX_SIZE, visible_fields=a, hidden_fields=b)
+    a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     check_tolerance(tol, couplings.dtype)

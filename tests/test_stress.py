@@ -15,7 +15,7 @@ DATA = {  # distinct corners: sizes of one, more hidden units than spins, pixels
     "one spin": (5, 1, 3),
     "one sample": (1, 7, 2),
     "more hidden units than spins": (11, 5, 12),
-    "constant pixels": (13, 7, 3),
+    "constant pixels": (13, 11, 3),
     "one image": (17, 7, 2),
 }
 TERMS = [
@@ -124,7 +124,8 @@ def test_inference_is_finite(name, beta):
     n_hidden = min(n_hidden, 3)
     for corner in [*corners(spins.shape[1], n_hidden).values(), "random"]:
         for options in ({"learn_beta": True}, {"prior_mean": -EDGE}, {"damping": 0.95}):
-            strictly(vmf.infer_weights, spins, n_hidden, beta, init=corner, n_steps=10, seed=0, **options)
+            result = strictly(vmf.infer_weights, spins, n_hidden, beta, init=corner, n_steps=10, seed=0, **options)
+            assert np.abs(result.means).max() <= 1
 
 
 NETWORKS = [(1, 1), (1, 5), (5, 1), (3, 7), (23, 12), (WIDE, 2)]

@@ -43,7 +43,7 @@ BOUND = {
         (None, TypeError, "spins must be a real array"),
     ],
     "beta": [
-        (0, ValueError, r"beta must be a real number in \(0, 50\), got 0"),
+        (0, ValueError, r"beta must be a real number in \(1e-06, 50\), got 0"),
         (-1.0, ValueError, "beta must be a real number in"),
         (np.inf, ValueError, "beta must be a real number in"),
         (np.nan, ValueError, "beta must be a real number in"),
@@ -71,7 +71,7 @@ FIELDS = {  # of bound, bound_gradient and fit
     "beta": [
         ([[1, 2], [3]], ValueError, "beta must be a real array of shape"),
         (np.ones(2), ValueError, r"beta must be a non-empty array of shape \(3\), got shape \(2,\)"),
-        (np.array([1.0, 0.0, 2.0]), ValueError, r"beta must be a real number in \(0, 50\), got"),
+        (np.array([1.0, 0.0, 2.0]), ValueError, r"beta must be a real number in \(1e-06, 50\), got"),
         (np.array([1.0, np.nan, 2.0]), ValueError, "beta must hold finite numbers"),
     ],
     "visible_fields": [

@@ -197,9 +197,9 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
     ----------
     couplings : (N, P) array in [-100, 100]
         J, dimensionless.
-    visible_fields : (N,) array
+    visible_fields : (N,) array in [-1e6, 1e6]
         a.
-    hidden_fields : (P,) or (K, P) array
+    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
         b; with a leading axis, K networks that share couplings and visible fields, solved in parallel.
     damping : float in [0, 0.95]
         Fraction of the old message kept at the start; raised by half the way to 1, up to 0.95, each time 20 sweeps
@@ -210,6 +210,7 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
         Largest number of sweeps.
     messages : (P, N) or (K, P, N) array > 0 or None
         ``CavityState.messages`` of an earlier run, for a warm start; None starts without fields from the hidden units.
+        Those of a network with stronger couplings start at the strongest that these can send, exp(±2J).
 
     Returns
     -------
@@ -242,7 +243,10 @@ def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-
     n_networks = b.shape[1]
     if messages is not None:
         shape = (n_hidden, n_visible) if single else (n_networks, n_hidden, n_visible)
-        messages = checks.array(shape, messages=messages).reshape(1, n_networks, n_hidden, n_visible).copy()
+        messages = checks.array(shape, messages=messages).reshape(1, n_networks, n_hidden, n_visible)
         if messages.min() <= 0:
             raise ValueError(f"messages must be positive odds ratios, got {messages.min()!r}")
+        # beyond it their products overflow, and damping takes long to leave states that are saturated
+        strongest = np.exp(2.0 * np.abs(np.swapaxes(couplings, 1, 2)))[:, None]
+        messages = np.clip(messages, 1.0 / strongest, strongest, order="C")
     return finished(solve_cavity(couplings, a, b, damping, tol, max_iter, messages), single, tol, max_iter)

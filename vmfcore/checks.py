@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+MAX_SIZE = 1e6  # of fields, couplings and temperatures: single precision must hold their sums
+
 
 def _is_number(value, kind):
     return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))

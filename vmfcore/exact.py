@@ -49,9 +49,9 @@ def log_partition(couplings, visible_fields, hidden_fields):
 
     Parameters
     ----------
-    couplings : (N, P) array
+    couplings : (N, P) array in [-1e6, 1e6]
         J, dimensionless.
-    visible_fields, hidden_fields : (N,) and (P,) arrays
+    visible_fields, hidden_fields : (N,) and (P,) arrays in [-1e6, 1e6]
         a and b.
 
     Returns
@@ -62,7 +62,7 @@ def log_partition(couplings, visible_fields, hidden_fields):
     Raises
     ------
     ValueError
-        If both layers have more than 20 units, or an argument has the wrong shape or a value that is not finite.
+        If both layers have more than 20 units, or an argument has the wrong shape or a value that is not as above.
 
     Notes
     -----
@@ -76,6 +76,7 @@ def log_partition(couplings, visible_fields, hidden_fields):
         )
     a = checks.array((couplings.shape[0],), visible_fields=visible_fields)
     b = checks.array((couplings.shape[1],), hidden_fields=hidden_fields)
+    checks.within(checks.MAX_SIZE, couplings=couplings, visible_fields=a, hidden_fields=b)
     if couplings.shape[0] < couplings.shape[1]:
         couplings, a, b = couplings.T, b, a
     hidden = hidden_states(couplings.shape[1])

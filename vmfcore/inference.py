@@ -23,7 +23,7 @@ from vmfcore.networks import MAX_DAMPING, warn_unconverged
 from vmfcore.rbm import site_log_prior
 from vmfcore.restarts import FitResult, History, best_restart, check_learner, starting_means
 from vmfcore.spins import log2cosh
-from vmfcore.variational import MAX_BETA, Bound
+from vmfcore.variational import MAX_BETA, MIN_BETA, Bound
 
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 ADVICE = "try more n_steps or n_restarts, or another damping; with a wrong prior or beta there may be no fixed point"
@@ -125,7 +125,7 @@ def infer_weights(
         Data, ±1.
     n_hidden : int in [1, 10]
         P.
-    beta : float in (0, 50)
+    beta : float in (1e-6, 50)
         Inverse temperature, or where its search starts.
     prior_mean, correlation : float
         m0 in (-1, 1) and q of the prior, with |m0| + √|q| < 1: independent between sites, every synapse of mean m0,
@@ -178,7 +178,7 @@ def infer_weights(
     log_prior = site_log_prior(n_hidden, prior_mean, correlation)
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
-    checks.real(0, MAX_BETA, beta=beta)
+    checks.real(MIN_BETA, MAX_BETA, beta=beta)
     checks.flag(learn_beta=learn_beta)
 
     spins, states = data.dense(np.float64), hidden_states(n_hidden)

@@ -20,7 +20,7 @@ from vmfcore.averages import LANES, exp, lane_sum, numbers, sum_of_logs
 from vmfcore.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.gibbs import sweep
 from vmfcore.jit import numba_threads, one_blas_thread, parallel_kernel
-from vmfcore.machines import MAX_SIZE, check_machine, draw_hidden, hidden_field_blocks
+from vmfcore.machines import check_machine, draw_hidden, hidden_field_blocks
 from vmfcore.packing import pack_spins, pixel_fields
 from vmfcore.rbm import MAX_EXACT_HIDDEN
 from vmfcore.spins import log2cosh
@@ -144,7 +144,7 @@ def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, 
     machine = check_machine(machine)
     n_visible, n_hidden = machine.weights.shape
     base = checks.array((n_visible,), base=base)
-    checks.within(MAX_SIZE, base=base)
+    checks.within(checks.MAX_SIZE, base=base)
     check_chains(n_chains, n_temperatures, seed)
     rng, path = np.random.default_rng([seed, CHAINS]), np.linspace(0.0, 1.0, n_temperatures + 1)
     if reverse_from is None:

@@ -16,7 +16,6 @@ from vmfcore.packing import pack_spins
 from vmfcore.rbm import MAX_EXACT_HIDDEN, SAMPLES, draw_exactly
 
 BLOCK = 2**18  # spins of samples, or of chains, at once: they stay in cache
-MAX_SIZE = 1e6  # of fields and temperatures: single precision must hold their sums
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
 
 
@@ -99,7 +98,7 @@ def check_machine(machine):
     a = checks.array((n_visible,), **{"machine.visible_fields": a})
     b = checks.array((n_hidden,), **{"machine.hidden_fields": b})
     sizes = {"machine.beta": beta, "machine.visible_fields": a, "machine.hidden_fields": b}
-    checks.within(MAX_SIZE, **sizes)
+    checks.within(checks.MAX_SIZE, **sizes)
     return Machine(weights, beta, a, b)
 
 

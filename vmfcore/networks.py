@@ -14,6 +14,7 @@ MIN_SINGLE_TOL = 1e-6
 FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
 NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
+SOLVER_ADVICE = "try more damping, a larger max_iter or weaker couplings: the network may have several states"
 
 
 class ConvergenceWarning(RuntimeWarning):
@@ -63,8 +64,10 @@ def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_it
     """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
     checks.within(MAX_COUPLING, couplings=couplings)
-    a = checks.array(couplings.shape[:1], dtype=dtype, visible_fields=visible_fields)
-    b = checks.array((None, couplings.shape[1]), dtype=dtype, hidden_fields=np.atleast_2d(hidden_fields))
+    a = checks.array(couplings.shape[:1], visible_fields=visible_fields)
+    b = checks.array((None, couplings.shape[1]), hidden_fields=np.atleast_2d(hidden_fields))
+    checks.within(checks.MAX_SIZE, visible_fields=a, hidden_fields=b)
+    a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     checks.real(0, MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     check_tolerance(tol, couplings.dtype)
@@ -75,5 +78,5 @@ def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_it
 def finished(state, single, tol, max_iter):
     """The state of one replica, without the axis K where there is a single network; warns if it has not converged."""
     if not state.converged.all():
-        warn_unconverged(state.residual.max(), tol, max_iter, NETWORK_ADVICE, stacklevel=4)
+        warn_unconverged(state.residual.max(), tol, max_iter, SOLVER_ADVICE, stacklevel=4)
     return type(state)(*(x[0, 0] if single else x[0] for x in state))

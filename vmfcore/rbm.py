@@ -82,7 +82,7 @@ def hidden_from_visible(weights, beta, spins):
     ----------
     weights : (N, P) array in [-1, 1]
         Synapses or their means.
-    beta : float > 0
+    beta : float in (0, 1e6]
         Inverse temperature.
     spins : (M, N) array, ±1
 
@@ -106,7 +106,7 @@ def visible_from_hidden(weights, beta, hidden):
     ----------
     weights : (N, P) array in [-1, 1]
         Synapses or their means.
-    beta : float > 0
+    beta : float in (0, 1e6]
         Inverse temperature.
     hidden : (M, P) array, ±1
 
@@ -126,7 +126,8 @@ def visible_from_hidden(weights, beta, hidden):
 def _checked(weights, beta, states, axis, name):
     weights = checks.means(weights, name="weights")
     states = checks.spins(states, shape=(None, weights.shape[axis]), name=name)
-    return weights, checks.real(0, np.inf, beta=beta), states.astype(np.float64)
+    beta = checks.real(0, checks.MAX_SIZE, closed="right", beta=beta)
+    return weights, beta, states.astype(np.float64)
 
 
 def _draw(fields, rng):
@@ -159,7 +160,7 @@ def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
     ----------
     weights : (N, P) array in [-1, 1]
         ξ, or any synapses of size up to 1 (posterior means).
-    beta : float > 0
+    beta : float in (0, 1e6]
         Inverse temperature.
     n_samples : int >= 1
         M.
@@ -184,7 +185,7 @@ def sample_spins(weights, beta, n_samples, *, seed, n_sweeps=None):
     ``n_sweeps``, which they do not where the model has several states (β > 1 and many hidden units).
     """
     weights = checks.means(weights, name="weights")
-    checks.real(0, np.inf, beta=beta)
+    checks.real(0, checks.MAX_SIZE, closed="right", beta=beta)
     checks.integer(1, n_samples=n_samples)
     checks.integer(0, seed=seed)
     if n_sweeps is not None:

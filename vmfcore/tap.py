@@ -166,9 +166,9 @@ def run_tap(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=None, 
     ----------
     couplings : (N, P) array in [-100, 100]
         J, dimensionless.  float32 couplings are solved in single precision, all others in double.
-    visible_fields : (N,) array
+    visible_fields : (N,) array in [-1e6, 1e6]
         a.
-    hidden_fields : (P,) or (K, P) array
+    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
         b; with a leading axis, K networks that share couplings and visible fields, solved as one batch.
     damping : float in [0, 0.95]
         Fraction of the old magnetization kept at the start; raised as in `vmfcore.run_cavity`.

@@ -25,6 +25,8 @@ from vmfcore.networks import CHECK_EVERY, check_network, finished, more_damping
 from vmfcore.spectra import resolvent
 from vmfcore.spins import binary_entropy
 
+MAX_MESSAGE = 1e100  # its square must stay finite
+
 
 class VampState(NamedTuple):
     """`vmfcore.CavityState` and the two-layer averages of the algorithm; index 0 visible, 1 hidden units."""
@@ -150,9 +152,9 @@ def run_vamp(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9,
     ----------
     couplings : (N, P) array in [-100, 100]
         J, dimensionless.
-    visible_fields : (N,) array
+    visible_fields : (N,) array in [-1e6, 1e6]
         a.
-    hidden_fields : (P,) or (K, P) array
+    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
         b; with a leading axis, K networks that share couplings and visible fields, solved as one batch.
     damping : float in [0, 0.95]
         Fraction of the old γ kept at the start; raised as in `vmfcore.run_cavity`.
@@ -160,7 +162,7 @@ def run_vamp(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9,
         A run has converged when no magnetization changes by more in a step (before damping).
     max_iter : int >= 1
         Largest number of steps.
-    messages : (N + P,) or (K, N + P) array or None
+    messages : (N + P,) or (K, N + P) array in [-1e100, 1e100] or None
         γ to start from: ``VampState.messages`` of an earlier run, or numbers Normal(0, C) of the variances of
         `vmfcore.dynamical_mean_field`, from which its theory of the increments holds.  None starts from 0.
 
@@ -200,6 +202,7 @@ def run_vamp(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9,
     else:
         shape = (n_visible + n_hidden,) if one else (n_networks, n_visible + n_hidden)
         messages = checks.array(shape, messages=messages).reshape(n_networks, -1)
+        checks.within(MAX_MESSAGE, messages=messages)
     fields, gamma = (np.repeat(a, n_networks, axis=0), b[0]), np.split(messages, [n_visible], axis=1)
     with one_blas_thread():
         if n_visible >= n_hidden:

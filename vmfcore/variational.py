@@ -18,12 +18,11 @@ from vmfcore.chains import Annealing
 from vmfcore.exact import MAX_SUMMED_UNITS
 from vmfcore.jit import one_blas_thread
 from vmfcore.likelihood import check_chains
-from vmfcore.machines import MAX_SIZE
 from vmfcore.networks import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.synapses import Slopes, combine, total_entropy
 
-MAX_BETA = 50.0
+MIN_BETA, MAX_BETA = 1e-6, 50.0  # the square of a much smaller number underflows
 MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term
 MIN_AUTO_TAP = 20_000  # synapses from which on the cavity method would take longer than the data term
 
@@ -97,15 +96,15 @@ def check_fields(beta, visible_fields, hidden_fields, n_visible, n_hidden):
     if isinstance(beta, (list, tuple)) or np.ndim(beta):
         beta = checks.array((n_hidden,), beta=beta)
         for value in (beta.min(), beta.max()):
-            checks.real(0, MAX_BETA, beta=value)
+            checks.real(MIN_BETA, MAX_BETA, beta=value)
     else:
-        beta = checks.real(0, MAX_BETA, beta=beta)
+        beta = checks.real(MIN_BETA, MAX_BETA, beta=beta)
     if visible_fields is not None:
         visible_fields = checks.array((n_visible,), visible_fields=visible_fields)
-        checks.within(MAX_SIZE, visible_fields=visible_fields)
+        checks.within(checks.MAX_SIZE, visible_fields=visible_fields)
     if hidden_fields is not None:
         hidden_fields = checks.array((n_hidden,), hidden_fields=hidden_fields)
-        checks.within(MAX_SIZE, hidden_fields=hidden_fields)
+        checks.within(checks.MAX_SIZE, hidden_fields=hidden_fields)
     return beta, (visible_fields, hidden_fields)
 
 
@@ -185,7 +184,7 @@ def bound(
         Data, ±1.
     means : (N, P) array in [-1, 1]
         λ, the means of the synapses.
-    beta : float or (P,) array in (0, 50)
+    beta : float or (P,) array in (1e-6, 50)
         Inverse temperature, of all hidden units or of each.
     visible_fields, hidden_fields : (N,) and (P,) arrays, or None
         a and b; None: no fields, as in the paper.

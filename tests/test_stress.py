@@ -180,6 +180,7 @@ def test_messages_of_a_network_with_strong_couplings_start_one_with_weak_ones():
         (lambda x: vmf.bound(np.ones((2, 3)), np.eye(3), 1.0, visible_fields=x * np.ones(3)), "visible_fields"),
         (lambda x: vmf.fit(np.ones((2, 3)), 3, 1 / x, learn_beta="unit", seed=0), "beta"),
         (lambda x: vmf.infer_weights(np.ones((2, 3)), 2, 1 / x, seed=0), "beta"),
+        (lambda x: vmf.fit(np.ones((2, 3)), 3, 1.0, temperature=x, seed=0), "temperature"),
     ],
 )
 @pytest.mark.parametrize("size", [1e150, 1e307])

@@ -19,7 +19,7 @@ TOLERANCES = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of mess
 MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
 SCHEDULES = ("constant", "linear")
 LEARNT_BETAS = ("no", "global", "unit")
-MIN_TEMPERATURE = 1e-6
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 1e6
 PAIR = (tuple, list, np.ndarray)
 
 
@@ -67,7 +67,7 @@ def fit(
         Data, ±1; packed, they may stay in a file.
     n_hidden : int >= 1
         P.
-    beta : float or (P,) array in (0, 50)
+    beta : float or (P,) array in (1e-6, 50)
         Inverse temperature, where it is learnt its start, of all hidden units or of each.
     learn_beta : "no", "global" or "unit"
         Climb the bound in β, too: one for all hidden units, or one for each.
@@ -99,7 +99,7 @@ def fit(
         ln β takes 0.3 of it, so that synapses decide first.
     schedule : "constant" or "linear"
         All steps stay, or fall linearly to 0 at the last; with data_term="tap" in each of its two climbs.
-    temperature : float > 1e-6, or (first, last)
+    temperature : float in (1e-6, 1e6), or (first, last)
         T of the objective data term - model term - T KL, 1 for the bound itself; two numbers: from the first to the
         last in equal ratios.  Many hidden units leave synapses undecided at T = 1, each of which costs its entropy:
         below 1 they decide.  The bounds of history and result are at T = 1.
@@ -187,7 +187,7 @@ def fit(
     if len(temperatures) != 2:
         raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
     for value in temperatures:
-        checks.real(MIN_TEMPERATURE, np.inf, temperature=value)
+        checks.real(MIN_TEMPERATURE, MAX_TEMPERATURE, temperature=value)
     if batch_size is not None:
         checks.integer(1, batch_size=batch_size)
         if batch_size > len(data.bits):

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore.synapses import combine
+from vmfcore.variational import MIN_BETA
 
 CLIP = 0.99999  # of the means, for the rule that needs it
 BETA_SHARE = 0.3  # of the step of the fields: synapses decide before the temperatures follow
 MAX_BETA_STEP = 0.1  # of ln β
-MIN_BETA = 1e-3
 CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data
 
 
@@ -110,7 +110,7 @@ class RealParameters(NamedTuple):
             if learn_beta == "global":
                 slope, curvature = (x.mean(axis=1, keepdims=True) for x in (slope, curvature))
             move = np.clip(BETA_SHARE * step_size * slope / curvature, -MAX_BETA_STEP, MAX_BETA_STEP)
-            beta = np.clip(beta * np.exp(move), MIN_BETA, max_beta)
+            beta = np.clip(beta * np.exp(move), 1.001 * MIN_BETA, max_beta)
         moved = self._replace(beta=beta)
         if self.centre is None:
             return moved

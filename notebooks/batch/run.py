@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import yaml
+from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from pydantic import ConfigDict, ValidationError, create_model
@@ -27,6 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"int": int, "float": float, "str": str, "list": list}
 START_TIMEOUT = 120  # seconds that a kernel may take to start
 TOO_OLD = "no revision"  # of code outside a git checkout
+
+
+# A client that answers a cell's sliders, as nbclient 0.11 does, now and then misses the reply to the cell and waits for
+# ever: 2 of 96 runs of one slider; without the answer none of 96.  What a slider draws then stands below it.
+NotebookClient.on_comm_open_jupyter_widget = lambda self, message: None
 
 
 class Refused(Exception):

@@ -36,7 +36,7 @@ from vmfcore.theory import (
 from vmfcore.vamp import VampState, run_vamp
 from vmfcore.variational import Bound, bound, bound_gradient
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 __all__ = [
     "Bound",

@@ -37,11 +37,11 @@ def phase_diagram(table, path, fixed):
         for ax in (upper, lower):
             lines = ax.contour(alphas, betas, theory, levels, colors="C1", linewidths=1)
             ax.plot(thresholds, betas, "C0--", marker="", linewidth=1.5)
-            ax.set(xscale="log", xlim=(alphas[0], alphas[-1]), ylim=(betas[0], betas[-1]))
-        upper.clabel(lines)
+            ax.set(xscale="log")
+            ax.clabel(lines, fontsize=8)
         limit = np.array([vmf.bayes_optimal_overlap(np.array(mean.columns), beta)[1] for beta in mean.index])
         difference = lower.pcolormesh(
-            mean.columns, mean.index, mean - limit, vmin=-0.3, vmax=0.3, shading="nearest", cmap="RdGy"
+            mean.columns, mean.index, mean - limit, vmin=-0.3, vmax=0.3, shading="nearest", cmap="cividis"
         )
         upper.set_title(f"P = {p}")
         lower.set(xlabel="sample density α = M / N")
@@ -49,7 +49,9 @@ def phase_diagram(table, path, fixed):
         row[0].set_ylabel("inverse temperature β")
     fig.colorbar(image, ax=axes[0], label="overlap of sign λ")
     fig.colorbar(difference, ax=axes[1], label="measured − Bayes-optimal")
-    fig.suptitle(f"N = {fixed['n_visible']}; orange: Bayes-optimal overlap for N → ∞; dashed: threshold β⁻⁴")
+    fig.suptitle(
+        f"N = {fixed['n_visible']}; orange: Bayes-optimal overlap for N → ∞; dashed: threshold β⁻⁴; below it, chance"
+    )
     _save(fig, path)
 
 

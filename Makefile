@@ -22,7 +22,7 @@ sweep: .venv/ready
 
 # of make run, or with CONFIG=... of that sweep
 report: .venv/ready
-	$(BIN)/snakemake --report runs/report.html $(if $(filter-out undefined,$(origin CONFIG)),$(REPORTED))
+	$(BIN)/snakemake --report runs/report.html $(if $(filter file,$(origin CONFIG)),,sweep --config sweep=$(CONFIG))
 
 # after a kill -9 or a power failure
 unlock: .venv/ready

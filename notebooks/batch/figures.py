@@ -24,10 +24,8 @@ def phase_diagram(table, path, fixed):
     levels, hidden = [0.2, 0.4, 0.6, 0.8, 0.9], rows.n_hidden.unique()
     fig, axes = plt.subplots(2, len(hidden), figsize=(0.8 + 3.3 * len(hidden), 6.2), sharex=True, sharey=True)
     axes = np.reshape(axes, (2, -1))
-    alphas, betas = (
-        np.geomspace(rows.alpha.min(), rows.alpha.max(), 60),
-        np.linspace(rows.beta.min(), rows.beta.max(), 40),
-    )
+    alphas = np.geomspace(rows.alpha.min(), rows.alpha.max(), 60)
+    betas = np.linspace(rows.beta.min(), rows.beta.max(), 40)
     theory = np.array([vmf.bayes_optimal_overlap(alphas, beta)[1] for beta in betas])
     thresholds = [vmf.critical_density(beta) for beta in betas]
     for (upper, lower), p in zip(axes.T, hidden, strict=True):

@@ -13,7 +13,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 run: .venv/ready
 	$(SNAKEMAKE) --rerun-incomplete
-	@echo "Done. Executed notebooks (.ipynb, .html), their figures and results, and notebooks.csv are in runs/"
+	@echo "Done. Executed notebooks (.ipynb, .html), their figures and results, and summary.csv are in runs/"
 
 # what is there is whole: jobs write their results in one step
 sweep: .venv/ready

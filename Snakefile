@@ -41,10 +41,14 @@ except notebooks.Refused as error:
     sys.exit(f"error: {error}")
 
 
+wildcard_constraints:
+    name="|".join(NAMES),
+
+
 rule run:
     input:
         expand(f"{RUNS}/{{name}}.html", name=NAMES),
-        f"{RUNS}/notebooks.csv",
+        f"{RUNS}/summary.csv",
 
 
 rule notebook:
@@ -70,7 +74,8 @@ rule summary:
     input:
         expand(f"{RUNS}/{{name}}", name=NAMES),
     output:
-        report(f"{RUNS}/notebooks.csv", category="parameters, times, memory"),
+        f"{RUNS}/summary.csv",
+        report(f"{RUNS}/summary.html", category="parameters, times, memory"),
     localrule: True
     run:
         sweeps.summarize({name: f"{RUNS}/{name}/results.npz" for name in NAMES}, output[0])
@@ -102,7 +107,8 @@ if SWEEP:
             expand(f"{FOLDER}/jobs/{{job}}.npz", job=JOBS),
         output:
             report(f"{FOLDER}/table.csv", category="sweep"),
-            report(f"{FOLDER}/jobs.csv", category="parameters, times, memory"),
+            f"{FOLDER}/jobs.csv",
+            report(f"{FOLDER}/jobs.html", category="parameters, times, memory"),
             [report(f"{FOLDER}/figure.png", category="sweep")] if SWEEP.figure else [],
         localrule: True
         run:

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import figures
 import numpy as np
+import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from run import ROOT, Refused, check_names_and_types, check_ranges
@@ -103,10 +104,16 @@ def _write_csv(path, rows):
         os.fsync(file.fileno())
 
 
+def _write_about(path, rows):
+    """What runs took, as a table, and as one to look at."""
+    _write_csv(path, rows)
+    pd.read_csv(path).to_html(Path(path).with_suffix(".html"), index=False)
+
+
 def summarize(results, path):
     """A table of what several runs took, from the files of their results."""
     values = {name: vmf.load_results(file)[1] for name, file in results.items()}
-    _write_csv(path, [{"run": name} | {key: found[key] for key in ABOUT_JOBS} for name, found in values.items()])
+    _write_about(path, [{"run": name} | {key: found[key] for key in ABOUT_JOBS} for name, found in values.items()])
 
 
 def gather(sweep, found, folder):
@@ -124,7 +131,7 @@ def gather(sweep, found, folder):
         observed = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)] or [scalars]
         rows += [varied | row for row in observed]
     part = folder / ".table.csv"
-    _write_csv(folder / "jobs.csv", about)
+    _write_about(folder / "jobs.csv", about)
     _write_csv(part, rows)
     if sweep.figure:
         figures.FIGURES[sweep.figure](part, folder / "figure", defaults | sweep.fixed)

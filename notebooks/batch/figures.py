@@ -1,10 +1,14 @@
 """Figures of sweeps: each is drawn from a tidy table, and knows the theory that belongs to it."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 import vmfcore as vmf
+
+plt.style.use(Path(__file__).resolve().parents[1] / "vmf.mplstyle")
 
 
 def _mean_and_error(groups):
@@ -36,6 +40,7 @@ def phase_diagram(table, path, fixed):
             lines = ax.contour(alphas, betas, theory, levels, colors="C1", linewidths=1)
             ax.plot(thresholds, betas, "C0--", marker="", linewidth=1.5)
             ax.set(xscale="log")
+            ax.grid(False)
             ax.clabel(lines, fontsize=8)
         limit = np.array([vmf.bayes_optimal_overlap(np.array(mean.columns), beta)[1] for beta in mean.index])
         difference = lower.pcolormesh(
@@ -57,7 +62,7 @@ def finite_size(table, path, fixed):
     """Overlap of sign λ against 1/N, a line for each learner and P, with its limit for N → ∞ (q = 0)."""
     rows = pd.read_csv(table).query("correlation == 0")
     alphas = sorted(rows.alpha.unique())
-    fig, axes = plt.subplots(1, len(alphas), figsize=(0.8 + 4.2 * len(alphas), 4), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(1, len(alphas), figsize=(0.8 + 4.2 * len(alphas), 4), squeeze=False)
     for ax, alpha in zip(axes[0], alphas, strict=True):
         groups = rows[rows.alpha == alpha].groupby(["learner", "n_hidden"])
         for k, ((learner, p), group) in enumerate(groups):

@@ -119,9 +119,10 @@ def sweep_faults(scratch):
 
 def fit_faults(scratch):
     command = [sys.executable, "-c", FIT]
-    started = time.perf_counter()
-    subprocess.run([*command, scratch / "whole_checkpoint", scratch / "whole"], check=True, capture_output=True)
-    length = time.perf_counter() - started
+    for name in ("compiled", "whole"):
+        started = time.perf_counter()
+        subprocess.run([*command, scratch / f"{name}_checkpoint", scratch / name], check=True, capture_output=True)
+        length = time.perf_counter() - started
     kills, resumed = 0, 0
     while kills < N_FITS:
         for name in ("part_checkpoint", "part"):

@@ -126,6 +126,15 @@ def call(command, cwd=ROOT):
     return subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
 
 
+def test_the_profile_of_slurm_plans_the_same_jobs(tmp_path):
+    # there is no Slurm here: only that its plugin takes the profile and the graph
+    path = written(tmp_path, values={"alpha": [2.0]}, fixed=SMALL, seeds=2)
+    snakemake = [Path(sys.executable).parent / "snakemake", "--workflow-profile", "profiles/slurm", "sweep", "-n"]
+    done = call([*snakemake, "--nolock", "--config", f"sweep={path}", f"runs={tmp_path}"])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "\njob " in done.stdout + done.stderr
+
+
 def test_a_sweep_from_its_file_to_its_table(tmp_path):
     # cluster-generic submits jobs as to a cluster: to this machine
     path = written(tmp_path, values={"alpha": [2.0]}, fixed=SMALL, seeds=2)

@@ -17,12 +17,12 @@ run: .venv/ready
 
 # what is there is whole: jobs write their results in one step
 sweep: .venv/ready
-	$(SNAKEMAKE) sweep --ignore-incomplete --config sweep=$(CONFIG)
+	$(SNAKEMAKE) sweep --ignore-incomplete --config "sweep=$(CONFIG)"
 	@echo "Done. The table, what each job took, and the figure are in runs/sweeps/$(basename $(notdir $(CONFIG)))/"
 
 # of make run, or with CONFIG=... of that sweep
 report: .venv/ready
-	$(BIN)/snakemake --report runs/report.html $(if $(filter file,$(origin CONFIG)),,sweep --config sweep=$(CONFIG))
+	$(BIN)/snakemake --report runs/report.html $(if $(filter file,$(origin CONFIG)),,sweep --config "sweep=$(CONFIG)")
 
 # after a kill -9 or a power failure
 unlock: .venv/ready

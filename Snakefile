@@ -8,6 +8,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "notebooks" / "batch"))
 import run as notebooks
 import sweep as sweeps
 
+import vmfcore as vmf
+
 
 configfile: "config.yaml"
 
@@ -28,17 +30,21 @@ def shared(threads):
 
 # names, types and ranges of all parameters are checked before the first job
 try:
+    for name in ("threads", "cell_timeout"):
+        vmf.checks.integer(1, **{name: config[name]})
+    if not isinstance(GIVEN, dict):
+        raise notebooks.Refused(f"parameters must be a mapping, got {GIVEN!r}")
     for name in GIVEN:
-        if name not in NAMES:
-            raise notebooks.Refused(f"parameters must belong to one of {', '.join(NAMES)}, got {name!r}")
+        if name not in NAMES or not isinstance(GIVEN[name], dict):
+            raise notebooks.Refused(f"parameters must be mappings for {', '.join(NAMES)}, got {name!r}: {GIVEN[name]!r}")
         if workflow.is_main_process:
             known = notebooks.check_names_and_types(f"notebooks/{name}.ipynb", GIVEN[name])
             notebooks.check_ranges(f"notebooks/{name}.ipynb", [known])
     if config.get("sweep"):
         SWEEP, FOLDER = sweeps.load(config["sweep"]), f"{RUNS}/sweeps/{Path(config['sweep']).stem}"
         JOBS = sweeps.jobs(SWEEP, check=workflow.is_main_process)
-except notebooks.Refused as error:
-    sys.exit(f"error: {error}")
+except (notebooks.Refused, TypeError, ValueError) as error:
+    sys.exit("error: " + " ".join(str(error).split()))
 
 
 wildcard_constraints:
@@ -110,6 +116,8 @@ if SWEEP:
             f"{FOLDER}/jobs.csv",
             report(f"{FOLDER}/jobs.html", category="parameters, times, memory"),
             [report(f"{FOLDER}/figure.png", category="sweep")] if SWEEP.figure else [],
+        params:
+            figure=SWEEP.figure,
         localrule: True
         run:
             sweeps.gather(SWEEP, JOBS, Path(FOLDER))

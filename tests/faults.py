@@ -164,7 +164,7 @@ def one_line(scratch):
         "wrong type -p": ([*run, notebook, "o.ipynb", "-p", "n_visible", "9.5"], "n_visible must be of type int, got"),
         "out of range -p": ([*run, notebook, "o.ipynb", "-p", "alpha", "-1"], "alpha must be a real number in"),
         "dead kernel": ([*run, scratch / "dead.ipynb", "o.ipynb"], "its kernel died"),
-        "no notebook": ([*run, "notebooks/00.ipynb", "o.ipynb"], "notebook must be a file"),
+        "no notebook": ([*run, "notebooks/00.ipynb", "o.ipynb"], "notebook must be a file, .ipynb"),
         "misspelt in a sweep": ([*snakemake, f"sweep={scratch}/misspelt.yaml"], "did you mean alpha?"),
         "wrong type in a sweep": ([*snakemake, f"sweep={scratch}/type.yaml"], "alpha must be of type float, got 'one'"),
         "out of range in a sweep": ([*snakemake, f"sweep={scratch}/range.yaml"], "alpha must be a real number in"),

@@ -211,6 +211,9 @@ CASES = {
             "checkpoint": [
                 (3, TypeError, "checkpoint must be the name of a file, got 3"),
                 (FOLDER.name, ValueError, "checkpoint must be the name of a file, got the folder"),
+                ("a\0b", ValueError, "checkpoint must be the name of a file, of up to 230 bytes and none of them 0"),
+                ("a" * 300, ValueError, "checkpoint must be the name of a file, of up to 230 bytes and none of them 0"),
+                ("/dev/null", ValueError, "checkpoint must be the name of a file, got the device /dev/null"),
                 ("no/folder/fit.npz", FileNotFoundError, "checkpoint must be in a folder that exists, got no/folder"),
                 (PATH, ValueError, "checkpoint must be a checkpoint that fit wrote, got .*, which is a machine"),
                 (__file__, ValueError, "checkpoint must be a checkpoint that fit wrote, and whole, got"),
@@ -543,7 +546,8 @@ CASES |= {
         {
             "path": [(3, TypeError, "path must be the name of a file, got 3")],
             "table": [
-                ([1, 2], TypeError, r"table must be a dict of columns or None, got \[1, 2\]"),
+                ([1, 2], TypeError, r"table must be a dict of columns with names or None, got \[1, 2\]"),
+                ({1: [2]}, TypeError, "table must be a dict of columns with names or None, got"),
                 ({"x": [1, 2], "y": [1]}, ValueError, "table must have columns of one length, got shapes"),
                 ({"x": 1}, ValueError, r"table must have columns of one length, got shapes \[\(\)\]"),
                 ({"x": [None]}, TypeError, r"table\['x'\] must be a string, a number or an array of them, got"),

@@ -1,5 +1,6 @@
 """Batch runs: parameters are checked before work, sweeps give tidy tables, files agree (tests/faults.py kills them)."""
 
+import datetime
 import json
 import subprocess
 import sys
@@ -93,7 +94,17 @@ def test_seeds_are_shared_out_where_a_notebook_loops_over_them(tmp_path):
         ({"seeds": 0}, "seeds: Input should be greater than or equal to 1, got 0"),
         ({"seeds": "many"}, "seeds: Input should be a valid integer, got 'many'"),
         ({"threads": 1.5}, "threads: Input should be a valid integer, got 1.5"),
-        ({"figure": "pie"}, "figure must be one of phase_diagram, finite_size, pareto, got 'pie'"),
+        ({"figure": "pareto"}, "figure must be one of none, got 'pareto'"),
+        (
+            {"notebook": "02_overlap_vs_density", "figure": "pie"},
+            "figure must be one of phase_diagram, finite_size, got",
+        ),
+        ({"notebook": "../notebooks/01_planted_recovery"}, "notebook must be a name in notebooks/"),
+        (
+            {"values": {"alpha": [1.0, 1]}},
+            "values and cases must not have the same parameters twice, got alpha-1.0_seed",
+        ),
+        ({"fixed": {"n_hidden": [datetime.date(2020, 1, 1)]}}, r"^n_hidden\[0\] must be an integer >= 2, got"),
         ({"values": {"alfa": [1.0]}}, r"alfa is not a parameter of 01_planted_recovery.ipynb, did you mean alpha\?"),
         ({"values": {"alpha": [1.0, "x"]}}, "alpha must be of type float, got 'x'"),
         ({"fixed": {"beta": -1.0}}, r"beta must be a real number in \(0, 50\), got -1.0"),
@@ -110,7 +121,7 @@ def test_a_sweep_that_is_wrong_is_refused(fields, message, tmp_path):
 def test_no_file_and_no_mapping(tmp_path):
     for text in ("", "- 3", "{"):
         (tmp_path / "sweep.yaml").write_text(text)
-        with pytest.raises(run.Refused, match=r"sweep\.yaml must be a sweep"):
+        with pytest.raises(run.Refused, match=r"sweep\.yaml must be a YAML mapping"):
             sweeps.load(tmp_path / "sweep.yaml")
     with pytest.raises(run.Refused, match=r"must be a sweep: .*No such file"):
         sweeps.load(tmp_path / "nothing.yaml")

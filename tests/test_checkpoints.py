@@ -78,7 +78,7 @@ def test_interrupt_keeps_the_last_step_and_returns_control(tmp_path):
     unbroken = vmf.fit(SPINS, 3, 1.0, **options)
     handler = signal.getsignal(signal.SIGINT)
     press = stopping_after(39, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt, match=r"fit stopped after 20 steps, which are kept in .*fit\.npz"):
+    with pytest.raises(KeyboardInterrupt, match=r"fit stopped; all that it did is kept in .*fit\.npz"):
         vmf.fit(SPINS, 3, 1.0, **options, checkpoint=path, callback=press)
     assert signal.getsignal(signal.SIGINT) is handler
     told = []
@@ -127,6 +127,31 @@ def test_a_checkpoint_of_another_fit_is_refused_and_left_alone(tmp_path):
         with pytest.raises(ValueError, match=message):
             vmf.fit(*arguments, **(options | changed))
     assert path.read_bytes() == content
+
+
+def test_the_same_fit_in_other_words_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.npz").symlink_to("fit.npz")
+    data = vmf.pack_spins(SPINS)
+    bits = data.bits.copy()
+    bits[:, -1] |= 7  # beyond the 61 spins
+    first = {"temperature": 1, "prior_mean": -0.0, "field_step": 1, "step_size": 1, "n_steps": 7, "seed": 5}
+    expected = vmf.fit(data, 3, 1, **first, checkpoint="link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    again = first | {"temperature": [1.0, 1.0], "prior_mean": 0, "field_step": 1.0, "step_size": np.float64(1)}
+    options = {"checkpoint": tmp_path / "fit.npz", "callback": stopping_after(1, raise_stop)}
+    assert_same(vmf.fit(vmf.PackedSpins(bits, 61), 3, np.float64(1), **again, **options), expected)
+
+
+def test_who_handles_interrupts_goes_on_to_do_so(tmp_path):
+    heard, before = [], signal.getsignal(signal.SIGINT)
+    press = stopping_after(9, lambda: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        signal.signal(signal.SIGINT, lambda *event: heard.append(event))
+        vmf.fit(SPINS, 3, 1.0, n_steps=20, seed=5, checkpoint=tmp_path / "fit.npz", callback=press)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(heard) == 1
 
 
 def test_checkpoints_of_another_version_are_refused(tmp_path, monkeypatch):

@@ -10,23 +10,36 @@ from pathlib import Path
 import numpy as np
 
 DIGEST_SIZE = 64  # characters of a sha256
+MAX_NAME = 230  # bytes: room for the ending of the temporary file
 
 
 def check_path(path, name="path"):
     """The name of a file to be read or written, as a Path."""
     try:
-        return Path(path)
+        path = Path(path)
     except TypeError as error:
         raise TypeError(f"{name} must be the name of a file, got {path!r}") from error
+    if "\0" in str(path) or len(path.name.encode()) > MAX_NAME:
+        raise ValueError(
+            f"{name} must be the name of a file, of up to {MAX_NAME} bytes and none of them 0, got {path!r}"
+        )
+    return path
 
 
 def check_target(path, name="path"):
     """A Path that a file can be written to: not a folder, and in one."""
-    path = check_path(path, name)
-    if path.is_dir():
-        raise ValueError(f"{name} must be the name of a file, got the folder {path}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{name} must be in a folder that exists, got {path}")
+    given = check_path(path, name)
+    try:
+        path = Path(os.path.realpath(given))  # a link stays one, and a change of the folder changes nothing
+        if path.exists() and not path.is_file():
+            what = "the folder" if path.is_dir() else "the device"
+            raise ValueError(f"{name} must be the name of a file, got {what} {given}")
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{name} must be in a folder that exists, got {given}")
+    except PermissionError as error:
+        raise PermissionError(
+            error.errno, f"{name} must be a file within reach ({error.strerror})", str(given)
+        ) from None
     return path
 
 
@@ -56,7 +69,10 @@ def read_archive(path, kind, writer, name="path"):
     path, what = check_path(path, name), f"{kind} that {writer} wrote"
     if not path.is_file():
         raise FileNotFoundError(f"{name} must be {what}, nothing is at {path}")
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OSError(error.errno, f"{name} must be {what}, and be read ({error.strerror})", str(path)) from error
     if hashlib.sha256(content[:-DIGEST_SIZE]).hexdigest().encode() != content[-DIGEST_SIZE:]:
         raise ValueError(f"{name} must be {what}, and whole, got {path}: its sha256 differs")
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:

@@ -12,14 +12,23 @@ from vmfcore.archives import check_target, read_archive, write_archive
 from vmfcore.chains import Chains
 from vmfcore.climb import Standing
 from vmfcore.dual import WarmStart
+from vmfcore.packing import PackedSpins
 from vmfcore.rules import RULES, RealParameters
 
 KIND = "a checkpoint"
+ROWS = 4096  # of data that are looked at together
 TYPES = {part.__name__: part for part in (Standing, RealParameters, WarmStart, Chains, *RULES.values())}
 
 
 def _digest(value):
-    """A number, string, array, None or tuple of these, as characters that differ where it does."""
+    """A number, string, array, None or tuple of these, or data, as characters that differ where it does."""
+    if isinstance(value, PackedSpins):
+        seen, used = hashlib.sha256(), 0xFF << -value.n_visible % 8 & 0xFF  # bits of the last byte that are spins
+        for start in range(0, len(value.bits), ROWS):
+            bits = np.array(value.bits[start : start + ROWS])
+            bits[:, -1] &= used
+            seen.update(bits)
+        return f"{value.shape} {seen.hexdigest()}"
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape} {hashlib.sha256(np.ascontiguousarray(value)).hexdigest()}"
     if isinstance(value, tuple):
@@ -88,9 +97,10 @@ def _read(path, problem):
 
 @contextlib.contextmanager
 def _deferred_interrupt():
-    """Context that yields a flag, which the first Ctrl-C sets; the second stops at once.  In other threads, nothing."""
+    """Context that yields a flag, which the first Ctrl-C sets; a second stops at once.  Other handlers stay."""
     flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
         yield flag
         return
 
@@ -98,7 +108,7 @@ def _deferred_interrupt():
         flag.set()
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield flag
     finally:
@@ -122,9 +132,10 @@ def kept_in(path, every, problem):
     with _deferred_interrupt() as interrupted:
 
         def keep(standing, last):
-            if last or standing.n_steps % every == 0 or interrupted.is_set():
+            stop = interrupted.is_set()
+            if last or standing.n_steps % every == 0 or stop:
                 _write(path, standing, problem)
-            if interrupted.is_set():
-                raise KeyboardInterrupt(f"fit stopped after {standing.n_steps} steps, which are kept in {path}")
+            if stop:
+                raise KeyboardInterrupt(f"fit stopped; all that it did is kept in {path}")
 
         yield found, keep

@@ -171,10 +171,10 @@ def fit(
     beta, fields = check_fields(beta, visible_fields, hidden_fields, data.n_visible, n_hidden)
     checks.option(LEARNT_BETAS, learn_beta=learn_beta)
     checks.flag(learn_fields=learn_fields)
-    checks.real(0, np.inf, settled=settled)
+    settled, prior_mean = checks.real(0, np.inf, settled=settled), checks.real(-1, 1, prior_mean=prior_mean) + 0.0
     checks.option(RULES, rule=rule)
     checks.option(SCHEDULES, schedule=schedule)
-    checks.real(0, 1, closed="right", field_step=field_step)
+    field_step = checks.real(0, 1, closed="right", field_step=field_step)
     dtype = checks.precision(dtype=dtype)
     if dtype == np.float32 and np.max(beta) > MAX_SINGLE_BETA:
         raise ValueError(f"dtype must be float64 for beta > {MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
@@ -182,12 +182,11 @@ def fit(
     check_tolerance(tol, dtype)
     options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
     step_size = STEP_SIZES[rule] if step_size is None else step_size
-    checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
+    step_size = checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
     temperatures = tuple(temperature) if isinstance(temperature, PAIR) else (temperature, temperature)
     if len(temperatures) != 2:
         raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
-    for value in temperatures:
-        checks.real(MIN_TEMPERATURE, MAX_TEMPERATURE, temperature=value)
+    temperatures = tuple(checks.real(MIN_TEMPERATURE, MAX_TEMPERATURE, temperature=value) for value in temperatures)
     if batch_size is not None:
         checks.integer(1, batch_size=batch_size)
         if batch_size > len(data.bits):
@@ -218,8 +217,14 @@ def fit(
     # the stationary point λ = 0 of the tap total holds small starts: the Gaussian bound leads them away from it
     stages = ["gaussian", "tap"] if data_term == "tap" and isinstance(init, str) else [data_term]
     stages = [options | {"data_term": stage} for stage in stages]
-    problem = {"spins": data.bits, "beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1], "init": init}
-    problem |= {"n_hidden": n_hidden, "learn_fields": learn_fields, "n_restarts": n_restarts, "dtype": dtype.name}
+    problem = {"spins": data, "beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1]}
+    problem |= {
+        "init": init,
+        "n_hidden": n_hidden,
+        "learn_fields": learn_fields,
+        "n_restarts": n_restarts,
+        "dtype": dtype.name,
+    }
     problem |= plan._asdict() | stages[-1]
 
     def start(rngs):
@@ -248,7 +253,7 @@ def fit(
 
     total = len(stages) * n_steps
     with kept_in(checkpoint, checkpoint_every, problem) as (found, keep):
-        done = 0 if found is None else sum(len(rows) for rows in found.rows)
+        done = 0 if found is None else sum(max(len(rows) - 1, 0) for rows in found.rows)
         display = {"progress": progress, "callback": callback, "desc": "fit", "done": done}
         result, (solved, residual) = best_restart(
             climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display

@@ -8,6 +8,7 @@ from vmfcore.machines import Machine, check_machine
 
 FORMAT = 1  # of the files of machines
 COLUMN = "table."  # what the names of a table's columns begin with in the file
+RESERVED = ("kind", "file", "vmfcore_version", "numpy_version", "numba_version")
 STORED = "biufU"  # kinds of arrays that files keep: no pickled objects
 
 
@@ -105,12 +106,15 @@ def save_results(path, *, table=None, **arrays):
 
     path, columns = check_target(path), {}
     if table is not None:
-        if not isinstance(table, dict):
-            raise TypeError(f"table must be a dict of columns or None, got {table!r}")
+        if not isinstance(table, dict) or not all(isinstance(name, str) for name in table):
+            raise TypeError(f"table must be a dict of columns with names or None, got {table!r}")
         columns = {COLUMN + name: _stored(f"table[{name!r}]", column) for name, column in table.items()}
         shapes = {column.shape for column in columns.values()}
         if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
             raise ValueError(f"table must have columns of one length, got shapes {sorted(shapes)}")
+    for name in arrays:
+        if name in RESERVED or name.startswith(COLUMN):
+            raise ValueError(f"arrays must have other names than {', '.join(RESERVED)} and {COLUMN}..., got {name}")
     named = {name: _stored(name, value) for name, value in arrays.items()}
     versions = {"vmfcore": __version__, "numpy": np.__version__, "numba": numba.__version__}
     versions = {f"{name}_version": np.array(version) for name, version in versions.items()}

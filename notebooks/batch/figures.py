@@ -105,4 +105,9 @@ def pareto(table, path, fixed):
     _save(fig, path)
 
 
-FIGURES = {"phase_diagram": phase_diagram, "finite_size": finite_size, "pareto": pareto}
+# by name: the notebook whose tables it draws, and how
+FIGURES = {
+    "phase_diagram": ("02_overlap_vs_density", phase_diagram),
+    "finite_size": ("02_overlap_vs_density", finite_size),
+    "pareto": ("03_mnist_features", pareto),
+}

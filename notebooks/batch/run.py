@@ -23,6 +23,7 @@ from papermill.exceptions import PapermillExecutionError
 from pydantic import ConfigDict, ValidationError, create_model
 
 import vmfcore as vmf
+from vmfcore.archives import check_target
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"int": int, "float": float, "str": str, "list": list}
@@ -49,11 +50,26 @@ def parse(kind, value):
         return value
 
 
+def mapping(text, source):
+    """The mapping with names as keys that a YAML text is; `Refused` if it is not one."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise Refused(f"{source} must be a YAML mapping: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise Refused(f"{source} must be a YAML mapping of names, got {found!r}")
+    return found
+
+
 @functools.cache
 def _model(notebook):
     """A pydantic model of the parameters of a notebook, and the type of each."""
     known = papermill.inspect_notebook(str(notebook))
     kinds = {name: about["inferred_type_name"] for name, about in known.items()}
+    strange = [name for name, kind in kinds.items() if kind not in TYPES]
+    if strange or "out" not in kinds:
+        what = f"typed {', '.join(TYPES)}, out among them; not so: {', '.join(strange) or 'out'}"
+        raise Refused(f"{Path(notebook).name} must have parameters {what}")
     fields = {name: (TYPES[kind], yaml.safe_load(known[name]["default"])) for name, kind in kinds.items()}
     return create_model(Path(notebook).stem, __config__=ConfigDict(extra="forbid", strict=True), **fields), kinds
 
@@ -137,12 +153,16 @@ def main():
     parser.add_argument("--progress", action="store_true", help="show a bar")
     given = parser.parse_args()
     try:
-        if not Path(given.notebook).is_file():
-            raise Refused(f"notebook must be a file, got {given.notebook}")
-        parameters = {}
-        for text in ([Path(given.f).read_text()] if given.f else []) + [given.y]:
-            parameters |= yaml.safe_load(text) or {}
-        parameters |= dict(given.p)
+        if not given.notebook.endswith(".ipynb") or not Path(given.notebook).is_file():
+            raise Refused(f"notebook must be a file, .ipynb, got {given.notebook}")
+        if Path(given.output).resolve() == Path(given.notebook).resolve():
+            raise Refused(f"output must be another file than the notebook, got {given.output}")
+        if given.timeout is not None and given.timeout < 1:
+            raise Refused(f"--timeout must be at least 1 second, got {given.timeout}")
+        if given.results:
+            check_target(given.results, "--results")
+        parameters = mapping(Path(given.f).read_text(), given.f) if given.f else {}
+        parameters |= mapping(given.y, "-y") | dict(given.p)
         known = check_names_and_types(given.notebook, parameters)
         changed = {name: known[name] for name in parameters}
         if given.results and not known["out"]:
@@ -150,7 +170,7 @@ def main():
         spent = execute(given.notebook, given.output, changed, given.timeout, given.progress)
         if given.results:
             complete(f"{known['out']}/results.npz", Path(given.results), known, *spent)
-    except (Refused, OSError, ValueError, yaml.YAMLError) as error:
+    except (Refused, OSError, ValueError) as error:
         sys.exit("error: " + " ".join(str(error).split()))
     except KeyboardInterrupt:
         sys.exit(f"stopped: {given.output} has what came before")

@@ -22,9 +22,8 @@ from typing import Annotated, Any
 import figures
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from run import ROOT, Refused, check_names_and_types, check_ranges
+from run import ROOT, Refused, check_names_and_types, check_ranges, mapping
 
 import vmfcore as vmf
 
@@ -57,16 +56,19 @@ class Sweep(BaseModel):
 def load(path):
     """The sweep in a file; `Refused` if it is not one."""
     try:
-        sweep = Sweep(**yaml.safe_load(Path(path).read_text()))
-    except (OSError, TypeError, yaml.YAMLError) as error:
+        sweep = Sweep(**mapping(Path(path).read_text(), path))
+    except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{path} must be a sweep: {error}") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}" for e in error.errors())
         raise Refused(f"{path} must be a sweep: {problems}") from None
-    if not sweep.path.is_file():
+    if re.search(r"[^-+.=_/0-9A-Za-z]", str(path)):
+        raise Refused(f"{path}: a sweep must have a name without spaces and the like")
+    if not sweep.path.is_file() or "/" in sweep.notebook:
         raise Refused(f"{path}: notebook must be a name in notebooks/ without .ipynb, got {sweep.notebook!r}")
-    if sweep.figure and sweep.figure not in figures.FIGURES:
-        raise Refused(f"{path}: figure must be one of {', '.join(figures.FIGURES)}, got {sweep.figure!r}")
+    known = [name for name, (notebook, _) in figures.FIGURES.items() if notebook == sweep.notebook]
+    if sweep.figure and sweep.figure not in known:
+        raise Refused(f"{path}: figure must be one of {', '.join(known) or 'none'}, got {sweep.figure!r}")
     return sweep
 
 
@@ -85,9 +87,11 @@ def jobs(sweep, check=True):
         for seed in range(0, sweep.seeds, sweep.seeds_per_job):
             given = sweep.fixed | varied | {"seed": seed} | per_job
             known = check_names_and_types(sweep.path, given)
-            text = json.dumps({name: known[name] for name in sorted(given)})
-            told = "_".join(f"{name}-{json.dumps(value)}" for name, value in (varied | {"seed": seed}).items())
+            text = json.dumps({name: known[name] for name in sorted(given)}, default=str)
+            told = "_".join(f"{name}-{json.dumps(known[name], default=str)}" for name in (*varied, "seed"))
             name = f"{re.sub(r'[^-+.=_0-9A-Za-z]+', '', told)[:80]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+            if name in found:
+                raise Refused(f"values and cases must not have the same parameters twice, got {told}")
             found[name] = {name: known[name] for name in given}
     if check:
         check_ranges(sweep.path, [defaults | given for given in found.values()])
@@ -134,5 +138,5 @@ def gather(sweep, found, folder):
     _write_about(folder / "jobs.csv", about)
     _write_csv(part, rows)
     if sweep.figure:
-        figures.FIGURES[sweep.figure](part, folder / "figure", defaults | sweep.fixed)
+        figures.FIGURES[sweep.figure][1](part, folder / "figure", defaults | sweep.fixed)
     os.replace(part, folder / "table.csv")

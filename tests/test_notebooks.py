@@ -165,6 +165,7 @@ def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_pa
     options = [word for name, value in SMALL[path.stem].items() for word in ("-p", name, str(value))]
     run = ROOT / "notebooks" / "batch" / "run.py"
     command = [sys.executable, str(run), str(path), "done.ipynb", "-p", "out", "results", *options]
+    command += ["--results", "results/results.npz"]  # as in make run
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     results = tmp_path / "results"

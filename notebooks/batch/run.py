@@ -159,14 +159,15 @@ def main():
             raise Refused(f"output must be another file than the notebook, got {given.output}")
         if given.timeout is not None and given.timeout < 1:
             raise Refused(f"--timeout must be at least 1 second, got {given.timeout}")
-        if given.results:
-            check_target(given.results, "--results")
         parameters = mapping(Path(given.f).read_text(), given.f) if given.f else {}
         parameters |= mapping(given.y, "-y") | dict(given.p)
         known = check_names_and_types(given.notebook, parameters)
         changed = {name: known[name] for name in parameters}
         if given.results and not known["out"]:
             raise Refused("out must be a folder where results are asked for, got ''")
+        if given.results:
+            vmf.checks.folder(out=known["out"])
+            check_target(given.results, "--results")
         spent = execute(given.notebook, given.output, changed, given.timeout, given.progress)
         if given.results:
             complete(f"{known['out']}/results.npz", Path(given.results), known, *spent)

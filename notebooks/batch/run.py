@@ -71,7 +71,9 @@ def _model(notebook):
         what = f"typed {', '.join(TYPES)}, out among them; not so: {', '.join(strange) or 'out'}"
         raise Refused(f"{Path(notebook).name} must have parameters {what}")
     fields = {name: (TYPES[kind], yaml.safe_load(known[name]["default"])) for name, kind in kinds.items()}
-    return create_model(Path(notebook).stem, __config__=ConfigDict(extra="forbid", strict=True), **fields), kinds
+    return create_model(
+        Path(notebook).stem, __config__=ConfigDict(extra="forbid", strict=True, protected_namespaces=()), **fields
+    ), kinds
 
 
 def check_names_and_types(notebook, parameters):

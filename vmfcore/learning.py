@@ -171,7 +171,7 @@ def fit(
     beta, fields = check_fields(beta, visible_fields, hidden_fields, data.n_visible, n_hidden)
     checks.option(LEARNT_BETAS, learn_beta=learn_beta)
     checks.flag(learn_fields=learn_fields)
-    settled, prior_mean = checks.real(0, np.inf, settled=settled), checks.real(-1, 1, prior_mean=prior_mean) + 0.0
+    settled, prior_mean = checks.real(0, np.inf, settled=settled), float(prior_mean) + 0.0
     checks.option(RULES, rule=rule)
     checks.option(SCHEDULES, schedule=schedule)
     field_step = checks.real(0, 1, closed="right", field_step=field_step)

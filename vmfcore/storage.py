@@ -41,9 +41,9 @@ def save_machine(path, machine, **metadata):
     if machine.weights.dtype == np.int8:
         arrays["weights"] = np.packbits(machine.weights > 0)
     for name, value in metadata.items():
-        if isinstance(value, (list, tuple)) or np.asarray(value).dtype.kind not in STORED:
+        if isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a string, a number or an array of them, got {value!r}")
-        arrays[f"metadata.{name}"] = np.asarray(value)
+        arrays[f"metadata.{name}"] = _stored(name, value)
     write_archive(path, "a machine", arrays)
 
 
@@ -75,8 +75,7 @@ def load_machine(path):
         n_visible, n_hidden = parts[2].size, parts[3].size
         bits = np.unpackbits(parts[0], count=n_visible * n_hidden).view(np.int8)
         parts[0] = (2 * bits - 1).reshape(n_visible, n_hidden)
-    metadata = {name.removeprefix("metadata."): a for name, a in arrays.items() if name.startswith("metadata.")}
-    return Machine(*parts), {name: a if a.ndim else a.item() for name, a in metadata.items()}
+    return Machine(*parts), _plain(_under("metadata.", arrays))
 
 
 def save_results(path, *, table=None, **arrays):
@@ -132,6 +131,16 @@ def _stored(name, value):
     return array
 
 
+def _under(prefix, arrays):
+    """Those whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _plain(arrays):
+    """Numbers and strings as Python's, arrays as they are."""
+    return {name: a if a.ndim else a.item() for name, a in arrays.items()}
+
+
 def load_results(path):
     """Results that `save_results` wrote.
 
@@ -155,6 +164,5 @@ def load_results(path):
         If the file is not one that `save_results` wrote, or any of its bytes has changed.
     """
     arrays = read_archive(path, "results", "save_results")
-    table = {name.removeprefix(COLUMN): a for name, a in arrays.items() if name.startswith(COLUMN)}
     values = {name: a for name, a in arrays.items() if not name.startswith(COLUMN)}
-    return table, {name: a if a.ndim else a.item() for name, a in values.items()}
+    return _under(COLUMN, arrays), _plain(values)

@@ -53,7 +53,7 @@ def phase_diagram(table, path, fixed):
     fig.colorbar(image, ax=axes[0], label="overlap of sign λ")
     fig.colorbar(difference, ax=axes[1], label="measured − Bayes-optimal")
     fig.suptitle(
-        f"N = {fixed['n_visible']}; orange: Bayes-optimal overlap for N → ∞; dashed: threshold β⁻⁴; below it, chance"
+        f"N = {fixed['n_visible']}; solid: Bayes-optimal overlap for N → ∞; dashed: threshold β⁻⁴; below it, chance"
     )
     _save(fig, path)
 

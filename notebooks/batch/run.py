@@ -28,7 +28,7 @@ from vmfcore.archives import check_target
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"int": int, "float": float, "str": str, "list": list}
 START_TIMEOUT = 120  # seconds that a kernel may take to start
-TOO_OLD = "no revision"  # of code outside a git checkout
+NO_REVISION = "no revision"  # of code outside a git checkout
 
 
 # A client that answers a cell's sliders, as nbclient 0.11 does, now and then misses the reply to the cell and waits for
@@ -114,7 +114,7 @@ def revision():
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return TOO_OLD
+        return NO_REVISION
 
 
 def execute(notebook, output, parameters, timeout=None, progress=False):

@@ -451,3 +451,18 @@ def next_variances(singular_values, visible_fields, hidden_fields, variances):
         a[k, 1 - k] = np.mean(spectra[k] * (z - spectra[k]) ** -2.0) / chi[k] ** 2
     kappa = np.array([((1 - t) ** 2 @ weights).mean() for t in tanh2]) / chi**2 - 1
     return a @ ((1 - chi) / chi**2 - variances), a * kappa
+
+
+def site_prior(prior_mean, correlation):
+    """Probability of the synapses of one site: a mixture over a common spin, written out."""
+
+    def probability(site):
+        total = 0.0
+        for c in (-1, 1):
+            spread = [c * np.sqrt(abs(correlation))] * len(site)
+            if correlation < 0:
+                spread[1] *= -1
+            total += 0.5 * np.prod([(1 + (prior_mean + d) * x) / 2 for d, x in zip(spread, site, strict=True)])
+        return total
+
+    return probability

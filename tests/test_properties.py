@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vmfcore as vmf
-from vmfcore.rules import RULES
+from vmfcore.learning.rules import RULES
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
 MORE = settings(MANY, max_examples=300)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
-from vmfcore import dual
+from vmfcore.bounds import model_term as dual
 
 EDGE = np.nextafter(1.0, 0.0)  # the largest mean below 1
 DATA = {  # distinct corners: sizes of one, more hidden units than spins, pixels that never change

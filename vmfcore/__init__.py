@@ -7,25 +7,28 @@ only what comes before it in tests/test_project.py.
 """
 
 from vmfcore import checks
-from vmfcore.cavity import run_cavity
-from vmfcore.datasets import load_digits
-from vmfcore.dynamics import StationaryState, critical_strength, dynamical_mean_field
-from vmfcore.enumeration import exact_posterior, mean_log_partition
-from vmfcore.exact import log_partition
-from vmfcore.inference import infer_weights
-from vmfcore.learning import fit
-from vmfcore.likelihood import LogLikelihood, estimate_log_partition, log_likelihood
-from vmfcore.machines import Machine, hidden_means, sample
-from vmfcore.networks import CavityState, ConvergenceWarning
+from vmfcore._version import __version__
+from vmfcore.bounds.enumeration import exact_posterior, mean_log_partition
+from vmfcore.bounds.objective import Bound, bound, bound_gradient
+from vmfcore.data.digits import load_digits
+from vmfcore.data.packing import PackedSpins, pack_spins
+from vmfcore.files.storage import load_machine, load_results, save_machine, save_results
+from vmfcore.learning.fit import fit
+from vmfcore.learning.message_passing import infer_weights
+from vmfcore.learning.result import FitResult
+from vmfcore.machines.likelihood import LogLikelihood, estimate_log_partition, log_likelihood
+from vmfcore.machines.machine import Machine, hidden_means, sample
+from vmfcore.machines.planted import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
+from vmfcore.networks.cavity import run_cavity
+from vmfcore.networks.exact import log_partition
+from vmfcore.networks.network import CavityState, ConvergenceWarning
+from vmfcore.networks.tap import run_tap
+from vmfcore.networks.vamp import VampState, run_vamp
 from vmfcore.observables import match_hidden_units, overlap, overlap_matrix, synaptic_entropy
-from vmfcore.packing import PackedSpins, pack_spins
-from vmfcore.rbm import hidden_from_visible, planted_weights, sample_spins, visible_from_hidden
-from vmfcore.restarts import FitResult
-from vmfcore.spectra import ensemble_spectrum, random_couplings
-from vmfcore.state_evolution import correlated_overlap
-from vmfcore.storage import load_machine, load_results, save_machine, save_results
-from vmfcore.tap import run_tap
-from vmfcore.theory import (
+from vmfcore.theory.correlated import correlated_overlap
+from vmfcore.theory.dynamics import StationaryState, critical_strength, dynamical_mean_field
+from vmfcore.theory.ensembles import ensemble_spectrum, random_couplings
+from vmfcore.theory.limits import (
     bayes_optimal_entropy,
     bayes_optimal_overlap,
     critical_density,
@@ -33,10 +36,6 @@ from vmfcore.theory import (
     free_entropy,
     principal_component_overlap,
 )
-from vmfcore.vamp import VampState, run_vamp
-from vmfcore.variational import Bound, bound, bound_gradient
-
-__version__ = "0.6.0"
 
 __all__ = [
     "Bound",
@@ -48,6 +47,7 @@ __all__ = [
     "PackedSpins",
     "StationaryState",
     "VampState",
+    "__version__",
     "bayes_optimal_entropy",
     "bayes_optimal_overlap",
     "bound",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+MIN_BETA, MAX_BETA = 1e-6, 50.0  # the square of a much smaller number underflows
 MAX_SIZE = 1e6  # of fields, couplings and temperatures: single precision must hold their sums
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import scipy
 
 from vmfcore import checks
-from vmfcore.spins import binary_entropy
+from vmfcore.numerics.spins import binary_entropy
 
 
 def overlap_matrix(estimate, teacher):

@@ -23,7 +23,7 @@ from papermill.exceptions import PapermillExecutionError
 from pydantic import ConfigDict, ValidationError, create_model
 
 import vmfcore as vmf
-from vmfcore.archives import check_target
+from vmfcore.files.archives import check_target
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"int": int, "float": float, "str": str, "list": list}

@@ -15,7 +15,7 @@ import pytest
 from sklearn.neural_network import BernoulliRBM
 
 import vmfcore as vmf
-from vmfcore import dual
+from vmfcore.bounds import model_term as dual
 
 ROUNDS = 5
 

@@ -1,0 +1,101 @@
+import naive
+import numba
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+from small import same, small_machine
+
+import vmfcore as vmf
+from vmfcore.machines import machine as machines
+from vmfcore.machines.machine import Machine
+
+
+def test_couplings_signs_and_storage(rng):
+    means = rng.uniform(-1, 1, size=(13, 5))
+    means[2, 3] = 0.0
+    machine = small_machine(rng, 13, 5, means)
+    np.testing.assert_allclose(machine.couplings, naive.machine_couplings(means, machine.beta), rtol=1e-14)
+    assert machine.n_bits == 32 * (13 * 5 + 13 + 5 + 5)
+    signs = machine.binarized
+    assert signs.weights.dtype == np.int8
+    assert signs.weights[2, 3] == 1
+    np.testing.assert_array_equal(signs.weights[means != 0], np.sign(means)[means != 0])
+    assert signs[1:] == machine[1:]
+    assert signs.n_bits == signs._replace(weights=signs.weights * 1.0).n_bits == 13 * 5 + 32 * (13 + 5 + 5)
+
+
+def test_parts_that_may_be_missing(rng):
+    full = machines.check_machine(Machine(rng.uniform(-1, 1, size=(7, 3)), 0.7))
+    np.testing.assert_array_equal(full.beta, np.full(3, 0.7))
+    np.testing.assert_array_equal(full.visible_fields, np.zeros(7))
+    np.testing.assert_array_equal(full.hidden_fields, np.zeros(3))
+    assert same(machines.check_machine(full), full)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.int8])
+def test_weights_of_one_bit_are_integers_and_others_keep_their_precision(dtype, rng):
+    ones = rng.choice([-1, 1], size=(7, 3)).astype(dtype)
+    assert machines.check_machine(Machine(ones, 1.0)).weights.dtype == np.int8
+    ones[1, 2] = 0
+    expected = np.float32 if dtype == np.float32 else np.float64
+    assert machines.check_machine(Machine(ones, 1.0)).weights.dtype == expected
+
+
+def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
+    machine, spins = small_machine(rng, 11, 3), rng.choice([-1, 1], size=(7, 11))
+    expected = []
+    for sigma in spins:
+        # a field that fixes the visible layer
+        _, _, r, _ = naive.network_averages(machine.couplings, 50.0 * sigma, machine.hidden_fields)
+        expected.append(r)
+    for data in (spins, vmf.pack_spins(spins)):
+        for block in (machines.BLOCK, 2 * 11):
+            monkeypatch.setattr(machines, "BLOCK", block)
+            np.testing.assert_allclose(machines.hidden_means(data, machine), expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"n_sweeps": 61}, {"n_sweeps": 61, "start": -1}, {"n_sweeps": 61, "block": 5003}]
+)
+def test_samples_follow_the_distribution(options, rng, monkeypatch):
+    machine, options, n_samples = small_machine(rng), dict(options), 20011
+    monkeypatch.setattr(machines, "BLOCK", 5 * options.pop("block", n_samples))
+    if "start" in options:
+        options["start"] = np.full((n_samples, 5), options["start"])
+    spins = machines.sample(machine, n_samples, seed=2, **options)
+    assert spins.dtype == np.int8
+    index = ((spins + 1) // 2) @ 2 ** np.arange(4, -1, -1)
+    p = np.exp(naive.visible_log_probabilities(machine.couplings, machine.visible_fields, machine.hidden_fields))
+    # a right sampler falls below 1e-3 once in a thousand seeds; a wrong one (one field's sign) gives 0
+    assert chisquare(np.bincount(index, minlength=32), n_samples * p).pvalue > 1e-3
+
+
+def test_chains_start_where_they_are_told_to(rng):
+    machine, start = Machine(rng.choice([-1, 1], size=(101, 7)), 0.001), rng.choice([-1, 1], size=(13, 101))
+    strong = machine._replace(beta=8.0)
+    machine = machine._replace(visible_fields=np.full(101, 9.0))
+    # weak couplings: pixels follow their fields from the start; strong ones: a sweep keeps the state of hidden units
+    assert (machines.sample(machine, 13, n_sweeps=1, seed=1) == 1).all()
+    kept = np.sign(machines.hidden_means(start, strong))
+    moved = machines.sample(strong, 13, start=start, n_sweeps=1, seed=1)
+    clear = np.abs(start @ strong.couplings) > 4  # others are undecided or follow them
+    assert (np.sign(moved @ strong.couplings) == kept)[clear].mean() > 0.8
+
+
+def test_seven_hidden_units_are_exact_and_seventeen_relax_by_default(rng, monkeypatch):
+    calls, sweep = [], machines.sweep
+    monkeypatch.setattr(machines, "sweep", lambda *args, **scales: calls.append(1) or sweep(*args, **scales))
+    for n_hidden, start, expected in ((7, None, 0), (17, None, 1001), (7, np.ones((3, 5)), 1000)):
+        calls.clear()
+        machines.sample(small_machine(rng, 5, n_hidden), 3, start=start, seed=0)
+        assert len(calls) == expected
+
+
+@pytest.mark.parametrize("n_hidden", [5, 103])
+def test_samples_repeat_for_any_number_of_threads(n_hidden, rng):
+    machine, before, runs = small_machine(rng, 101, n_hidden), numba.get_num_threads(), []
+    for n_threads in (1, before):
+        numba.set_num_threads(n_threads)
+        runs.append(machines.sample(machine, 211, n_sweeps=None if n_hidden == 5 else 5, seed=3))
+    np.testing.assert_array_equal(*runs)
+    assert (machines.sample(machine, 211, n_sweeps=5, seed=4) != runs[0]).any()

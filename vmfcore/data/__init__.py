@@ -1,0 +1,1 @@
+"""What is learnt from?  Data as bits, and handwritten digits."""

@@ -1,0 +1,1 @@
+"""What is kept?  Files that are whole and unaltered, or refused."""

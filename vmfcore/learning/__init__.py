@@ -1,0 +1,1 @@
+"""How does Q get better?  The climb of the bound, and message passing between data and synapses."""

@@ -1,0 +1,41 @@
+"""What every learner returns."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from vmfcore.bounds.objective import Bound
+from vmfcore.machines.machine import Machine, check_machine
+
+
+class History(NamedTuple):
+    """One entry a training step, the start included."""
+
+    bound: np.ndarray  # nats
+    data_term: np.ndarray
+    model_term: np.ndarray
+    kl: np.ndarray
+    entropy: np.ndarray  # of the synapses, nats
+    n_iter: np.ndarray  # message-passing sweeps of the slowest dual network
+    residual: np.ndarray  # of message passing: largest change of a magnetization; of chains: error of ln Z, if told
+    distance: np.ndarray  # from a stationary point: root mean square of what an undamped step would change in λ
+    beta: np.ndarray  # inverse temperature
+
+
+class FitResult(NamedTuple):
+    """The best restart of a learner."""
+
+    means: np.ndarray  # (N, P), lambda; in the precision of the fit
+    weights: np.ndarray  # (N, P) int8, sign of the means
+    bound: Bound  # at these means; of `infer_weights`, and with data_term="tap", an estimate of the log-evidence
+    history: History  # of this restart
+    converged: bool  # near a stationary point, and message passing has converged
+    restart_bounds: np.ndarray  # final bound of every restart
+    beta: float | np.ndarray  # (P,) where each hidden unit has its own
+    visible_fields: np.ndarray | None = None  # (N,); None: a model without fields
+    hidden_fields: np.ndarray | None = None  # (P,)
+
+    @property
+    def machine(self):
+        """The machine of the posterior means; ``machine.binarized`` is the one of their signs."""
+        return check_machine(Machine(self.means, self.beta, self.visible_fields, self.hidden_fields))

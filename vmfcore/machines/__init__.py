@@ -1,0 +1,1 @@
+"""What is the model?  Machines, planted or learnt: samples, hidden means, likelihood."""

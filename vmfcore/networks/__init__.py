@@ -1,0 +1,1 @@
+"""Given couplings and fields, what are the averages?  Exact sums, message passing, sampling."""

@@ -10,6 +10,11 @@ from pathlib import Path
 import numpy as np
 
 MIN_BETA, MAX_BETA = 1e-6, 50.0  # the square of a much smaller number underflows
+MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
+MAX_DAMPING = 0.95
+MIN_SINGLE_TOL = 1e-6  # single precision does not settle to less than some of its rounding errors
+MIN_KL_WEIGHT, MAX_KL_WEIGHT = 1e-6, 1e6
+MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
 MAX_SIZE = 1e6  # of fields, couplings and temperatures: single precision must hold their sums
 
 
@@ -143,3 +148,26 @@ def _refuse(name, a, good, what):
     if not good.all():
         where = tuple(int(i) for i in np.argwhere(~good)[0])
         raise ValueError(f"{name} must hold {what}, got {a[where]} at index {where}")
+
+
+def keep(value, **checked):
+    """Give a frozen value its checked parts: numbers as Python's own, so that its repr can be pasted back."""
+    for name, part in checked.items():
+        object.__setattr__(value, name, part)
+
+
+def instance(kinds, **named):
+    """Values of one of several classes, given as a union."""
+    known = getattr(kinds, "__args__", (kinds,))
+    for name, value in named.items():
+        if not isinstance(value, known):
+            words = [kind.__name__ for kind in known]
+            listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+            raise TypeError(f"{name} must be {listed}, got {value!r}")
+
+
+def correlation(n_hidden, **named):
+    """Correlations q between hidden units: in [-1, 1] for two of them, in [0, 1] for more, 0 for one."""
+    low = -1.0 if n_hidden == 2 else 0.0
+    high = 0.0 if n_hidden == 1 else 1.0
+    return real(low, high, closed="both", **named)

@@ -16,7 +16,6 @@ from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.vectors import LANES, lane_dot, lane_sum, numbers
 
-DATA_TERMS = ("gaussian", "exact", "tap")
 BLOCK, WIDE_BLOCK = 2**17, 2**19  # spins that a thread unpacks at once: they stay in cache, or serve WIDE columns
 WIDE = 32
 SCALE_GRAIN = 2**17  # synapses that are worth a thread
@@ -266,7 +265,7 @@ def exact(data, means, beta, hidden_fields=None):
     return DataTerm(value.reshape(lead), gradient, *np.moveaxis(others, -1, 0).reshape(2, *lead, -1))
 
 
-def tap(data, means, beta, hidden_fields=None):
+def calibrated(data, means, beta, hidden_fields=None):
     r"""With the reaction of each sample on the synapses that it informs; on planted data mean λ² is then the overlap.
 
     .. math::
@@ -295,3 +294,6 @@ def tap(data, means, beta, hidden_fields=None):
     it is the algorithm of Huang & Toyoizumi, arXiv:1608.03714.
     """
     return _averages(data, means, beta, hidden_fields, True)
+
+
+DATA_TERMS = {"gaussian": gaussian, "exact": exact, "calibrated": calibrated}

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.bounds.beliefs import Prior
 from vmfcore.data.packing import pack_spins
-from vmfcore.machines.planted import site_log_prior
 from vmfcore.networks.exact import BLOCK, hidden_states
 from vmfcore.numerics.spins import log2cosh
 
@@ -21,7 +21,7 @@ class ExactPosterior(NamedTuple):
     means: np.ndarray  # (N, P), posterior means of the synapses
 
 
-def exact_posterior(spins, n_hidden, beta, *, prior_mean=0.0, correlation=0.0):
+def exact_posterior(spins, n_hidden: int, beta: float, *, prior: Prior = Prior()) -> ExactPosterior:
     r"""Log-evidence ln Σ_ξ P0(ξ) Π_a P(σ^a|ξ) and posterior means by the sum over all 2^(NP) weights.
 
     Parameters
@@ -31,13 +31,12 @@ def exact_posterior(spins, n_hidden, beta, *, prior_mean=0.0, correlation=0.0):
         P, with N P <= 20.
     beta : float > 0
         Inverse temperature.
-    prior_mean, correlation : float
-        Of the prior, as in `infer_weights`.
+    prior : Prior
 
     Returns
     -------
     ExactPosterior
-        For prior_mean = 0 the means vanish: every ξ has a mirror image with the same posterior.
+        For a prior of mean 0 the means vanish: every ξ has a mirror image with the same posterior.
 
     Raises
     ------
@@ -51,14 +50,14 @@ def exact_posterior(spins, n_hidden, beta, *, prior_mean=0.0, correlation=0.0):
     spins = pack_spins(spins).dense()
     checks.integer(1, n_hidden=n_hidden)
     checks.real(0, np.inf, beta=beta)
-    checks.real(-1, 1, prior_mean=prior_mean)
+    checks.instance(Prior, prior=prior)
     n_samples, n_visible = spins.shape
     if n_visible * n_hidden > MAX_SUMMED_SYNAPSES:
         raise ValueError(
             f"n_hidden must leave N P <= {MAX_SUMMED_SYNAPSES} for a sum over all synapses, "
             f"got {n_hidden} with N = {n_visible}"
         )
-    site_prior = site_log_prior(n_hidden, prior_mean, correlation)
+    site_prior = prior.log_weights(n_hidden)
     scale, columns, hidden = beta / np.sqrt(n_visible), hidden_states(n_visible), hidden_states(n_hidden)
     per_state = log2cosh(scale * hidden @ hidden.T)  # ln 2cosh of one site in state ξ under h
     of_column = log2cosh(scale * columns @ spins.T).sum(axis=1)

@@ -1,52 +1,109 @@
 """The climb of the bound: a batch of restarts, step by step, until each has come to rest."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from vmfcore.bounds.model_term import COLD, WarmStart
-from vmfcore.bounds.objective import Bound, evaluate
-from vmfcore.data.packing import pixel_fields, total_spins
-from vmfcore.learning.rules import RULES, RealParameters
+from vmfcore.bounds.objective import Bound, Evaluation, Objective, evaluate
+from vmfcore.data.packing import PackedSpins
+from vmfcore.learning.parameters import (
+    Learn,
+    RealParameters,
+    centred_gradient,
+    posterior,
+    step_parameters,
+)
+from vmfcore.learning.rules import Rule, distance, share_of_step
 
 WINDOW = 20  # steps over which the distance from a stationary point is averaged
 BATCHES = 3  # stream of random numbers, apart from those of the starts
 
 
-class Plan(NamedTuple):
-    """How `fit` climbs."""
+class Problem(NamedTuple):
+    """What is climbed, and how: all that stays while the means change."""
 
-    rule: str
-    step_size: float
-    field_step: float
-    n_steps: int
-    schedule: str
-    temperatures: tuple[float, float]
-    prior_mean: float
-    settled: float
-    learn_beta: str
-    max_beta: float
-    bound_every: int | None
+    data: PackedSpins
+    stages: tuple[Objective, ...]  # one climb after the other
+    rule: Rule
+    learn: Learn
+    n_steps: int  # of a stage, at most
     batch_size: int | None
+    max_beta: float
     seed: int
 
-    def at(self, step):
-        """Step sizes of synapses and fields, and temperature."""
-        done = step / self.n_steps
-        share = 1 - done if self.schedule == "linear" else 1.0
-        first, last = self.temperatures
-        return share * self.step_size, share * self.field_step, first * (last / first) ** done
+    @property
+    def objective(self):
+        """That of the last stage, which the result is about."""
+        return self.stages[-1]
+
+    @property
+    def takes_all_steps(self):
+        """Whether noise, or what else changes beside the synapses, keeps a restart from ending early."""
+        changing = isinstance(self.objective.kl_weight, tuple)
+        return self.objective.is_sampled or self.learn.anything or changing
 
 
-def _keep(state, which):
-    """A tuple of arrays, or of such tuples, without the replicas that are done."""
-    if isinstance(state, tuple):
-        kept = [_keep(x, which) for x in state]
-        return (
-            state._replace(**dict(zip(state._fields, kept, strict=True))) if hasattr(state, "_fields") else tuple(kept)
-        )
-    return None if state is None else state[which]
+class ClimbState(NamedTuple):
+    """Where a climb of R restarts stands between two steps: all that the rest of it depends on.
+
+    K of them still climb in this stage; the others have ended it.
+    """
+
+    stage: int
+    step: int  # of this stage, the next one
+    n_steps: int  # done, of all stages
+    climbing: np.ndarray  # (K,), which restarts climb
+    rule_state: tuple  # of these, as the next three
+    real: RealParameters
+    warm_start: WarmStart
+    distances: np.ndarray  # (K, WINDOW), of the last steps, the latest at the end
+    final_means: np.ndarray  # (R, N, P), of those that have ended, as the next three
+    final_real: RealParameters
+    settled: np.ndarray  # (R,)
+    n_evaluations: np.ndarray  # (R,), of all stages
+    histories: list  # R lists of rows of `History`
+
+    @property
+    def n_done(self):
+        """Steps of all restarts and stages so far."""
+        return int(np.maximum(self.n_evaluations - self.stage - 1, 0).sum())
+
+
+def first_state(problem, means, real) -> ClimbState:
+    """The start of the first stage for R restarts: means (R, N, P)."""
+    n_restarts = len(means)
+    empty = [[] for _ in range(n_restarts)]
+    return _stage_state(problem, 0, 0, means, real, np.zeros(n_restarts, np.int64), empty)
+
+
+def _next_stage(problem, state):
+    """The start of the stage that follows, from where the restarts have ended the one before."""
+    ends = state.final_means, state.final_real
+    return _stage_state(problem, state.stage + 1, state.n_steps, *ends, state.n_evaluations, state.histories)
+
+
+def _stage_state(problem, stage, n_steps, means, real, n_evaluations, histories):
+    n_restarts = len(means)
+    return ClimbState(
+        stage=stage,
+        step=0,
+        n_steps=n_steps,
+        climbing=np.arange(n_restarts),
+        rule_state=problem.rule.start(means),
+        real=real,
+        warm_start=COLD,
+        distances=np.full((n_restarts, WINDOW), np.inf),
+        final_means=np.zeros_like(means),
+        final_real=_copied(real),
+        settled=np.zeros(n_restarts, bool),
+        n_evaluations=n_evaluations,
+        histories=histories,
+    )
+
+
+def _copied(real):
+    return RealParameters(*(None if part is None else part.copy() for part in real))
 
 
 def batches(data, batch_size, seed, skip=0):
@@ -54,9 +111,10 @@ def batches(data, batch_size, seed, skip=0):
 
     The first ``skip`` are left out.
     """
-    rng, n_samples = np.random.default_rng([seed, BATCHES]), len(data.bits)
     while batch_size is None:
         yield data
+    rng = np.random.default_rng([seed, BATCHES])
+    n_samples = len(data.bits)
     while True:
         order = rng.permutation(n_samples)
         for start in range(0, n_samples - batch_size + 1, batch_size):
@@ -66,103 +124,128 @@ def batches(data, batch_size, seed, skip=0):
                 yield data.take(np.sort(order[start : start + batch_size]))
 
 
-def distance(means, gradient, prior_mean):
-    """Root mean square of what an undamped natural step would change in λ, of each replica."""
-    change = np.tanh(gradient + math.atanh(prior_mean) if prior_mean else gradient)
-    change -= means
-    return np.sqrt(np.einsum("rpn,rpn->r", *[np.swapaxes(change, 1, 2)] * 2) / means[0].size)
-
-
-def start_real(beta, fields, learn_fields, data, n_replicas, n_hidden):
-    """RealParameters of all replicas: fields given or, where they are learnt, those of independent pixels."""
-    beta, sizes = np.broadcast_to(beta, (n_replicas, n_hidden)).astype(np.float64), (data.n_visible, n_hidden)
-    if learn_fields:
-        fields = (pixel_fields(data) if fields[0] is None else fields[0]), fields[1]
-    if any(x is not None for x in fields):
-        fields = tuple(
-            np.tile(np.zeros(n) if x is None else x, (n_replicas, 1)) for x, n in zip(fields, sizes, strict=True)
-        )
-    centres = None, None
-    if learn_fields:
-        centres = np.tile(total_spins(data) / len(data.bits), (n_replicas, 1)), np.zeros((n_replicas, n_hidden))
-    return RealParameters(beta, *fields, *centres)
-
-
-def evaluate_machines(data, means, real, prior_mean, options, warm_start=COLD):
-    fields = {"visible_fields": real.visible_fields, "hidden_fields": real.hidden_fields}
-    return evaluate(data, means, real.beta, prior_mean, warm_start=warm_start, **fields, **options)
-
-
-class Standing(NamedTuple):
-    """Where a climb of R restarts stands between two steps: all that the rest of it depends on.
-
-    K of them still climb in this stage; the others have ended it.
-    """
-
-    stage: int
-    step: int  # of this stage, the next one
-    n_steps: int  # done, of all stages
-    rows: list  # R lists of rows of `History`
-    runs: np.ndarray  # (K,), which restarts climb
-    rule: tuple  # of these, as the next two
-    real: RealParameters
-    warm_start: WarmStart
-    ends: np.ndarray  # (R, N, P), means of those that have ended
-    end_reals: RealParameters
-    at_rest: np.ndarray  # (R,)
-
-
-def begin(starts, real, rule, before=None):
-    """The start of the first stage, or of the one that follows ``before``, for R restarts: means (R, N, P)."""
-    stage, n_steps, rows = (before.stage + 1, before.n_steps, before.rows) if before else (0, 0, [[] for _ in starts])
-    ends = np.zeros_like(starts), real, np.zeros(len(starts), bool)
-    return Standing(stage, 0, n_steps, rows, np.arange(len(starts)), RULES[rule].start(starts), real, COLD, *ends)
-
-
-def _step(data, batch, standing, plan, options, report):
-    """One step of all that climb; one that has settled, or has taken all its steps, ends the stage."""
-    n_samples, step, runs, state, real = len(data.bits), standing.step, standing.runs, standing.rule, standing.real
-    means, at_rest, rows = state.means, standing.at_rest, standing.rows
-    step_size, field_step, temperature = plan.at(step)
-    options_now = options | {"n_samples": n_samples}
-    now = evaluate_machines(batch, means, real, plan.prior_mean, options_now, standing.warm_start)
-    told = now.bound
-    if plan.bound_every and step % plan.bound_every == 0 and (step or batch is not data):
-        told = evaluate_machines(data, means, real, plan.prior_mean, options).bound
-    gradient = real.gradient(means, now)
-    moved = distance(means, now.gradient / temperature if temperature != 1 else now.gradient, plan.prior_mean)
-    numbers = [*told, now.entropy, now.model.n_iter, now.model.residual, moved, real.beta.mean(axis=1)]
-    for run, mean, row in zip(runs, means, np.array(numbers).T, strict=True):
-        rows[run].append(row)
-        report(len(rows[run]) - 1, mean, Bound(*map(float, row[:4])))
-        at_rest[run] = step >= WINDOW and sum(row[-2] for row in rows[run][-WINDOW:]) < WINDOW * plan.settled
-    going = ~at_rest[runs] if step < plan.n_steps else np.zeros(len(runs), bool)
-    if not going.all():
-        standing.ends[runs[~going]] = means[~going]
-        for end, part in zip(standing.end_reals, _keep(real, ~going), strict=True):
-            if end is not None:
-                end[runs[~going]] = part
-    warm_start = now.model.warm_start
-    if going.any():
-        state = state.step(gradient, plan.prior_mean, step_size, temperature)
-        real = real.step(means, state.means, now, n_samples, plan.learn_beta, field_step, plan.max_beta)
-    if not going.all():
-        state, real, warm_start = (_keep(x, going) for x in (state, real, warm_start))
-    done = {"step": step + 1, "n_steps": standing.n_steps + 1, "runs": runs[going]}
-    return standing._replace(**done, rule=state, real=real, warm_start=warm_start)
-
-
-def climb(data, standing, plan, stages, report, keep):
-    """Climb to the end of the last stage from where R restarts stand; ``stages`` hold options of `evaluate_machines`.
-
-    ``report(step, means, bound)`` follows each restart, ``keep(standing, last)`` all of them.
-    """
-    parts = batches(data, plan.batch_size, plan.seed, skip=standing.n_steps)
+def climb(problem, state, watch, keep) -> ClimbState:
+    """Climb to the end of the last stage; ``keep(state, last)`` is called between the steps."""
+    data_of_steps = batches(problem.data, problem.batch_size, problem.seed, skip=state.n_steps)
     while True:
-        last = not len(standing.runs) and standing.stage + 1 == len(stages)
-        keep(standing, last)
+        stage_is_over = len(state.climbing) == 0
+        last = stage_is_over and state.stage + 1 == len(problem.stages)
+        keep(state, last)
         if last:
-            return standing
-        if not len(standing.runs):
-            standing = begin(standing.ends, standing.end_reals, plan.rule, standing)
-        standing = _step(data, next(parts), standing, plan, stages[standing.stage], report)
+            return state
+        if stage_is_over:
+            state = _next_stage(problem, state)
+        state = _step(problem, next(data_of_steps), state, watch)
+
+
+def _step(problem, data, state, watch) -> ClimbState:
+    """One step of all restarts that climb: look where they stand, let those go that are at rest, move the others."""
+    with_history = watch.asks_at(state.step) or state.step == problem.n_steps
+    evaluation = _evaluate(problem, data, state, with_history)
+    state = _measure(problem, state, evaluation, with_history)
+    if with_history:
+        _record(problem, data, state, evaluation, watch)
+    watch.steps_done(len(state.climbing) if state.step else 0)
+    state.n_evaluations[state.climbing] += 1
+    means = state.rule_state.means
+    stays = _retire(problem, state, means)
+    return _advance(problem, state, evaluation, means, stays)
+
+
+def _evaluate(problem, data, state, with_value) -> Evaluation:
+    """The objective of this stage on the data of this step, which stand for all."""
+    objective = problem.stages[state.stage]
+    warm_start = objective.cold_start(problem.data, problem.seed) if state.warm_start is COLD else state.warm_start
+    q = posterior(state.rule_state.means, state.real)
+    return evaluate(data, q, objective, warm_start, n_samples=len(problem.data.bits), with_value=with_value)
+
+
+def _measure(problem, state, evaluation, with_history):
+    """The state with the distance of this step, where something asks for it."""
+    if problem.takes_all_steps and not with_history:
+        return state
+    objective = problem.stages[state.stage]
+    kl_weight = objective.kl_weight_at(state.step / problem.n_steps)
+    gradient = evaluation.gradient / kl_weight if kl_weight != 1 else evaluation.gradient
+    now = distance(state.rule_state.means, gradient, objective.prior.mean)
+    return state._replace(distances=np.column_stack([state.distances[:, 1:], now]))
+
+
+def _record(problem, data, state, evaluation, watch):
+    """Add a row to the history of every restart that climbs, and tell the user."""
+    bound = evaluation.bound
+    objective = problem.stages[state.stage]
+    if objective.is_sampled and _asks_for_bound(objective, state.step, data is problem.data):
+        # persistent chains do not know ln Z: anneal new ones, on all data
+        cold = objective.cold_start(problem.data, problem.seed)
+        bound = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold).bound
+    n_iter, residual = evaluation.model.n_iter, evaluation.model.residual
+    columns = [*bound, evaluation.entropy, n_iter, residual, state.distances[:, -1], state.real.beta.mean(axis=1)]
+    rows = np.array(columns, np.float64).T
+    for restart, means, row in zip(state.climbing, state.rule_state.means, rows, strict=True):
+        step = int(state.n_evaluations[restart])
+        state.histories[restart].append(np.array([step, *row]))
+        watch.look(step, means, Bound(*(float(part) for part in row[:4])))
+
+
+def _asks_for_bound(objective, step, is_full_batch):
+    every = objective.model_term.solver.bound_every
+    known = step == 0 and is_full_batch
+    return every is not None and step % every == 0 and not known
+
+
+def _retire(problem, state, means):
+    """Keep the ends of those that have settled, or have taken all their steps; which of the others stay, (K,) bool."""
+    if not problem.takes_all_steps and state.step >= WINDOW:
+        state.settled[state.climbing] = state.distances.sum(axis=1) < WINDOW * problem.rule.tol
+    stays = ~state.settled[state.climbing] & (state.step < problem.n_steps)
+    leaving = state.climbing[~stays]
+    state.final_means[leaving] = means[~stays]
+    for end, part in zip(state.final_real, state.real, strict=True):
+        if part is not None:
+            end[leaving] = part[~stays]
+    return stays
+
+
+def _advance(problem, state, evaluation, means, stays):
+    """The state after a step of the synapses, fields and temperatures of those that stay."""
+    rule_state, real, warm_start = state.rule_state, state.real, evaluation.model.warm_start
+    if stays.any():
+        objective = problem.stages[state.stage]
+        done = state.step / problem.n_steps
+        share = share_of_step(problem.rule, done)
+        kl_weight = objective.kl_weight_at(done)
+        gradient = centred_gradient(real, means, evaluation)
+        step_size = share * problem.rule.step_size
+        rule_state = problem.rule.step(rule_state, gradient, objective.prior.mean, step_size, kl_weight)
+        real = step_parameters(
+            real,
+            means,
+            rule_state.means,
+            evaluation,
+            problem.learn,
+            n_samples=len(problem.data.bits),
+            step_size=share * problem.learn.step_size,
+            max_beta=problem.max_beta,
+        )
+    if not stays.all():
+        rule_state, real, warm_start = (_selected(part, stays) for part in (rule_state, real, warm_start))
+    return state._replace(
+        step=state.step + 1,
+        n_steps=state.n_steps + 1,
+        climbing=state.climbing[stays],
+        rule_state=rule_state,
+        real=real,
+        warm_start=warm_start,
+        distances=state.distances[stays],
+    )
+
+
+def _selected(state, which):
+    """A tuple of arrays, or of such tuples, of some replicas only."""
+    if state is None:
+        return None
+    if not isinstance(state, tuple):
+        return state[which]
+    parts = [_selected(part, which) for part in state]
+    return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)

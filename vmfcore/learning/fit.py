@@ -1,65 +1,43 @@
 """`fit`: learning by ascent on the variational bound."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.bounds.objective import Bound, check_fields, check_options
-from vmfcore.data.packing import pixel_fields
+from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields, evaluate, warn_unsolved
 from vmfcore.learning.checkpoints import kept_in
-from vmfcore.learning.climb import Plan, begin, climb, distance, evaluate_machines, start_real
-from vmfcore.learning.restarts import best_restart, check_learner, starting_means
+from vmfcore.learning.climb import Problem, climb, first_state
+from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
+from vmfcore.learning.restarts import check_learner, restart_generators, starting_means
 from vmfcore.learning.result import FitResult, History
-from vmfcore.learning.rules import RULES
-from vmfcore.machines.likelihood import check_chains
+from vmfcore.learning.rules import Natural, Rule, distance
+from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
-from vmfcore.networks.chains import Annealing
-from vmfcore.networks.network import NETWORK_ADVICE, check_tolerance, warn_few_chains, warn_unconverged
+from vmfcore.numerics.jit import one_blas_thread
 
-STEP_SIZES = {"natural": 0.15, "adam": 0.03}
-TOLERANCES = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing
-MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
-SCHEDULES = ("constant", "linear")
-LEARNT_BETAS = ("no", "global", "unit")
-MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 1e6
-PAIR = (tuple, list, np.ndarray)
+TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing, where none is given
 
 
 def fit(
     spins,
-    n_hidden,
+    n_hidden: int,
     beta,
+    objective: Objective = Objective(),
+    rule: Rule = Natural(),
     *,
-    learn_beta="no",
-    learn_fields=False,
-    visible_fields=None,
-    hidden_fields=None,
-    rule="natural",
-    data_term="gaussian",
-    model_term="annealed",
-    expectation="auto",
-    n_steps=1000,
-    step_size=None,
-    field_step=0.02,
-    schedule="constant",
-    temperature=1.0,
-    n_restarts=1,
+    learn: Learn = Learn(),
+    fields=None,
     init="random",
-    prior_mean=0.0,
-    n_points=64,
-    settled=3e-3,
-    tol=None,
-    max_iter=1000,
+    n_restarts: int = 1,
+    n_steps: int = 1000,
+    batch_size: int | None = None,
     dtype=np.float64,
-    batch_size=None,
-    n_chains=100,
-    n_temperatures=1000,
-    bound_every=None,
     checkpoint=None,
-    checkpoint_every=100,
-    seed,
-    progress=False,
     callback=None,
-):
+    progress: bool = False,
+    seed: int,
+) -> FitResult:
     r"""Learn the means λ of ±1 synapses by ascent on the variational bound; the best of the restarts, by the bound.
 
     Parameters
@@ -70,78 +48,36 @@ def fit(
         P.
     beta : float or (P,) array in (1e-6, 50)
         Inverse temperature, where it is learnt its start, of all hidden units or of each.
-    learn_beta : "no", "global" or "unit"
-        Climb the bound in β, too: one for all hidden units, or one for each.
-    learn_fields : bool
-        Climb it in visible and hidden fields, too, in centred coordinates (`vmfcore.rules.RealParameters`).  Images
-        need it: without fields the hidden units spend themselves on the mean image.
-    visible_fields, hidden_fields : (N,) and (P,) arrays, or None
+    objective : Objective
+        What is climbed: data term, model term with its solver, prior, weight of the KL.
+    rule : Natural or Adam
+        How the synapses follow its derivative, and when they have come to rest.
+    learn : Learn
+        What is learnt beside the synapses.
+    fields : pair of arrays (N,) and (P,), either of which may be None, or None
         a and b, where they are learnt their start.  None: those of independent pixels where they are learnt, else none.
-    rule : "natural" or "adam"
-        The Bayesian learning rule on θ = atanh λ, or the paper's clipped Adam on λ.
-    data_term, model_term, expectation, prior_mean, n_points, max_iter
-        As in `bound`; messages are kept between steps.  data_term="tap" calibrates the means: on planted data mean λ²
-        then follows the overlap, where the Gaussian one is overconfident.  Its total is flat or falls around λ = 0,
-        so that from a random or principal-component start the Gaussian bound is climbed first (the history shows
-        both climbs; the callback counts on), which costs about twice the steps, more near the threshold.  It is
-        exact for N → ∞ and independent hidden units; for correlated ones see `infer_weights`.  Near the threshold
-        prefer init="pca": random starts inherit the local optima of the Gaussian bound.
-        expectation="gibbs" takes the averages from ``n_chains`` persistent chains of the dual network, one sweep a
-        step: the choice for images, whose networks have many states.  The bound is told where `bound_every` asks for
-        it, else nan, and is that of annealed importance sampling: rather too high than too low, by the error of ln Z
-        for each sample, and of several restarts the one whose error is largest may be taken.
-    n_steps : int >= 1
-        Largest number of steps a climb.
-    step_size : float > 0 or None
-        ρ in (0, 1] of the natural rule (default 0.15), the learning rate in (0, 100] of Adam (default 0.03; the
-        paper's 0.4 reaches the same overlap but does not settle).
-    field_step : float in (0, 1]
-        Step of the fields and of ln β, where they are learnt: of the fields in units of a natural step of a free spin;
-        ln β takes 0.3 of it, so that synapses decide first.
-    schedule : "constant" or "linear"
-        All steps stay, or fall linearly to 0 at the last; with data_term="tap" in each of its two climbs.
-    temperature : float in (1e-6, 1e6), or (first, last)
-        T of the objective data term - model term - T KL, 1 for the bound itself; two numbers: from the first to the
-        last in equal ratios.  Many hidden units leave synapses undecided at T = 1, each of which costs its entropy:
-        below 1 they decide.  The bounds of history and result are at T = 1.
+    init : "random", "pca" or (N, P) array in [-1, 1]
+        As the rule has it: θ uniform in ±0.1 or λ uniform in ±1; the leading principal components of the data, rotated
+        at random; or given means.
     n_restarts : int >= 1
         Independent starts, trained together; 1 where ``init`` is an array.
-    init : "random", "pca" or (N, P) array in [-1, 1]
-        θ uniform in ±0.1 (natural) or λ uniform in ±1 (adam); the leading principal components of the data,
-        rotated at random; or given means.
-    settled : float > 0
-        A restart ends when `History.distance`, averaged over 20 steps, falls below it, whatever the step size; at the
-        default planted problems are then within about 0.5 nats of the local optimum.  Where fields, β or a
-        changing temperature are in play, or chains, it takes all its steps; `converged` then tells whether at the end
-        the distance and, of the real parameters, the derivatives a sample are below it.  The noise of chains keeps it
-        False.
-    tol : float > 0 or None
-        Of message passing; None: 1e-7, or 3e-5 in single precision, where it must be at least 1e-6.
-    dtype : numpy.float64 or numpy.float32
-        Precision of means, matrix products and averages.  Single precision, up to β = 8, takes less than half the time
-        and changes the bound by about 1e-6 of its parts; sums over the data stay in double precision,
-        chains always in single.
+    n_steps : int >= 1
+        Largest number of steps of a climb.
     batch_size : int in [1, M] or None
-        Samples a step, drawn anew in every epoch: the stochastic natural gradient.  The bounds of history and callback
-        are then estimates, whose noise may keep a run from settling: `converged` and `bound` come from all data at the
-        end.  Average longer by a smaller step_size.  None: all data at every step.
-    n_chains, n_temperatures : int >= 2, int >= 1
-        Of expectation="gibbs": chains of each restart, and steps of the annealing that starts them and tells the bound.
-    bound_every : int >= 1 or None
-        Steps between two bounds that history and callback see with expectation="gibbs"; None: the first only.
-    checkpoint : path or None
-        A file that keeps where the climb stands: written before the first step, every so many steps, at the last, and
-        when Ctrl-C stops the fit; each time whole, or as it was before.  If it is there already, the fit goes on from
-        it, to the same bits as a fit that was never interrupted; the callback is told of the steps that remain.
-    checkpoint_every : int >= 1
-        Steps between two of them.
-    seed : int >= 0
-        Same seed, same bits, for any number of threads.
+        Samples a step, drawn anew in every epoch: the stochastic natural gradient.  None: all data at every step.
+    dtype : numpy.float64 or numpy.float32
+        Precision of means, matrix products and averages; sums over the data stay in double precision, chains always
+        in single.  Single precision needs β <= 8.
+    checkpoint : Checkpoint, path or None
+        A file that keeps where the climb stands.  If it is there already, the fit goes on from it, to the same bits
+        as a fit that was never interrupted; the callback sees the steps that remain.
+    callback : callable, Every or None
+        ``callback(step, means, bound)`` is called at every step of every restart, the start (step 0) included; the
+        restarts follow one another within a step.  `Every` says how often; None: the history has every tenth step.
     progress : bool
         Show a progress bar.
-    callback : callable or None
-        Called as ``callback(step, means, bound)`` at every step of every restart, the start (step 0) included; the
-        restarts follow one another within a step.
+    seed : int >= 0
+        Same seed, same bits, for any number of threads.
 
     Returns
     -------
@@ -149,8 +85,8 @@ def fit(
 
     Raises
     ------
-    TypeError, ValueError
-        If an argument is not as above; ValueError, too, if the checkpoint is damaged, or that of another fit.
+    ValueError
+        If the checkpoint is damaged, or that of another fit.
     OSError
         If the checkpoint cannot be written; the one before it is still there.
 
@@ -161,106 +97,147 @@ def fit(
 
     Notes
     -----
-    O(M N P) a step and the model term (`bound`).  To run fits in several processes use joblib, or the start method
-    "spawn" of multiprocessing: a process that has used threads must not be forked.
+    O(M N P) a step and the model term (`bound`).  Single precision takes less than half the time and changes the bound
+    by about 1e-6 of its parts.
+    With batches, the bounds of history and callback are estimates, whose noise may keep a run from settling: `converged`
+    and `bound` come from all data at the end.  Average longer by a smaller step.
+    With data_term "calibrated" the total is flat or falls around λ = 0, so that from a random or principal-component
+    start the Gaussian bound is climbed first (the history shows both climbs; the steps count on), which costs about
+    twice the steps, more near the threshold.  It is exact for N → ∞ and independent hidden units; for correlated ones
+    see `infer_weights`.  Near the threshold prefer init="pca": random starts inherit the local optima of the Gaussian
+    bound.
+    With `Gibbs` the averages of the dual network come from persistent chains, one sweep a step.  The bound is that of
+    annealed importance sampling: rather too high than too low, by the error of ln Z for each sample, and of several
+    restarts the one whose error is largest may be taken.
+    To run fits in several processes use joblib, or the start method "spawn" of multiprocessing: a process that has used
+    threads must not be forked.
 
     References
     ----------
     Huang, arXiv:1911.07662; Meng, Bachmann & Khan, arXiv:2002.10778 and Meng, arXiv:2007.04676, for the natural rule.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> teacher = vmf.planted(100, 1, beta=1.0, seed=1)
+    >>> result = vmf.fit(vmf.sample(teacher, 1000, seed=1), 1, 1.0, seed=1)
+    >>> result.converged, bool(vmf.overlap(result.weights, teacher)[0] > 0.9)
+    (True, True)
     """
-    data, init = check_learner(spins, n_hidden, prior_mean, n_steps, n_restarts, init, seed, callback)
-    beta, fields = check_fields(beta, visible_fields, hidden_fields, data.n_visible, n_hidden)
-    checks.option(LEARNT_BETAS, learn_beta=learn_beta)
-    checks.flag(learn_fields=learn_fields)
-    settled, prior_mean = checks.real(0, np.inf, settled=settled), float(prior_mean) + 0.0
-    checks.option(RULES, rule=rule)
-    checks.option(SCHEDULES, schedule=schedule)
-    field_step = checks.real(0, 1, closed="right", field_step=field_step)
+    # what may the arguments be?
+    data, init = check_learner(spins, n_hidden, n_steps, n_restarts, init, seed)
+    beta = check_beta(beta, n_hidden)
+    fields = check_fields(fields, data.n_visible, n_hidden)
+    dtype = _checked_dtype(dtype, beta)
+    checks.flag(progress=progress)
+    every = check_callback(callback)
+    problem = _problem(data, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed)
+
+    # climb, from the start or from where the checkpoint stands, and compare the restarts at their ends
+    start = {"beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1], "init": init}
+    size = {"n_hidden": n_hidden, "n_restarts": n_restarts, "dtype": dtype.name}
+    with one_blas_thread(), kept_in(checkpoint, problem, start | size) as (state, keep):
+        if state is None:
+            state = _start(problem, beta, fields, init, (n_restarts, data.n_visible, n_hidden), dtype)
+        total = n_restarts * len(problem.stages) * n_steps
+        with watched(every, total, progress=progress, name="fit", done=state.n_done) as watch:
+            state = climb(problem, state, watch, keep)
+            final = _evaluate_ends(problem, state)
+            best = int(final.bound.total.argmax())
+            _complete_history(problem, state, final, best, watch)
+    if not final.model.converged[best]:
+        warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=4)
+    return _result(problem, state, final, best, one_beta=learn.beta != "unit" and not np.ndim(beta))
+
+
+def _checked_dtype(dtype, beta):
     dtype = checks.precision(dtype=dtype)
-    if dtype == np.float32 and np.max(beta) > MAX_SINGLE_BETA:
-        raise ValueError(f"dtype must be float64 for beta > {MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
-    tol = TOLERANCES[dtype] if tol is None else tol
-    check_tolerance(tol, dtype)
-    options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
-    step_size = STEP_SIZES[rule] if step_size is None else step_size
-    step_size = checks.real(0, 1 if rule == "natural" else 100, closed="right", step_size=step_size)
-    temperatures = tuple(temperature) if isinstance(temperature, PAIR) else (temperature, temperature)
-    if len(temperatures) != 2:
-        raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
-    temperatures = tuple(checks.real(MIN_TEMPERATURE, MAX_TEMPERATURE, temperature=value) for value in temperatures)
-    if batch_size is not None:
-        checks.integer(1, batch_size=batch_size)
-        if batch_size > len(data.bits):
-            raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
-    check_chains(n_chains, n_temperatures, seed)
-    if bound_every is not None:
-        checks.integer(1, bound_every=bound_every)
-    checks.integer(1, checkpoint_every=checkpoint_every)
-    sampled = options["expectation"] == "gibbs"
-    to_the_end = sampled or learn_fields or learn_beta != "no" or temperatures[0] != temperatures[1]
-    if sampled:
-        options["annealing"] = Annealing(pixel_fields(data), n_chains, n_temperatures, seed)
-    plan = Plan(
-        rule,
-        step_size,
-        field_step,
-        n_steps,
-        schedule,
-        temperatures,
-        prior_mean,
-        0.0 if to_the_end else settled,
-        learn_beta,
-        0.999 * (MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA),
-        bound_every if sampled else None,
-        batch_size,
-        seed,
+    if dtype == np.float32 and np.max(beta) > checks.MAX_SINGLE_BETA:
+        raise ValueError(f"dtype must be float64 for beta > {checks.MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
+    return dtype
+
+
+def _problem(data, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed) -> Problem:
+    """What is climbed, and how, once it is known to fit together."""
+    checks.instance(Objective, objective=objective)
+    checks.instance(Rule, rule=rule)
+    checks.instance(Learn, learn=learn)
+    if batch_size is not None and checks.integer(1, batch_size=batch_size) > len(data.bits):
+        raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
+    objective = objective.for_size(data.n_visible, n_hidden, TOL[dtype], dtype)
+    # the stationary point λ = 0 of the calibrated total holds small starts: the Gaussian bound leads them away from it
+    stages = (objective,)
+    if objective.data_term == "calibrated" and isinstance(init, str):
+        stages = (replace(objective, data_term="gaussian"), objective)
+    max_beta = 0.999 * (checks.MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA)
+    return Problem(data, stages, rule, learn, int(n_steps), batch_size, max_beta, int(seed))
+
+
+def _start(problem, beta, fields, init, shape, dtype):
+    """The first state of all restarts, shape (R, N, P)."""
+    n_restarts, _, n_hidden = shape
+    random_means = problem.rule.random_means
+    starts = [
+        starting_means(init, problem.data, n_hidden, rng, random_means)
+        for rng in restart_generators(problem.seed, n_restarts)
+    ]
+    # in memory in the order (R, P, N), in which the matrix products want them
+    columns = np.stack([np.ascontiguousarray(start.T, dtype) for start in starts])
+    real = start_parameters(beta, fields, problem.learn, problem.data, shape)
+    return first_state(problem, np.swapaxes(columns, 1, 2), real)
+
+
+def _evaluate_ends(problem, state):
+    """The objective of the last stage on all data, where the restarts have ended."""
+    cold = problem.objective.cold_start(problem.data, problem.seed)
+    return evaluate(problem.data, posterior(state.final_means, state.final_real), problem.objective, cold)
+
+
+def _end_distances(problem, state, final):
+    """Distance of each restart's end from a stationary point."""
+    gradient = final.gradient / problem.objective.kl_weight_at(1.0)
+    return distance(state.final_means, gradient, problem.objective.prior.mean)
+
+
+def _complete_history(problem, state, final, restart, watch):
+    """A row for the end of a restart, where its history has none."""
+    last_step = int(state.n_evaluations[restart]) - 1
+    rows = state.histories[restart]
+    if rows and rows[-1][0] == last_step:
+        return
+    bound = [part[restart] for part in final.bound]
+    solved = final.model.n_iter[restart], final.model.residual[restart]
+    moved = _end_distances(problem, state, final)[restart]
+    beta = state.final_real.beta[restart].mean()
+    rows.append(np.array([last_step, *bound, final.entropy[restart], *solved, moved, beta], np.float64))
+    watch.look(last_step, state.final_means[restart], Bound(*(float(part) for part in bound)))
+
+
+def _is_at_rest(problem, state, final, restart):
+    """Whether a restart has ended near a stationary point; what is too noisy to tell on the way is told by its end."""
+    if problem.batch_size is None and not problem.takes_all_steps:
+        return state.settled[restart]
+    at_rest = _end_distances(problem, state, final) < problem.rule.tol
+    at_rest &= real_distance(state.final_real, final, len(problem.data.bits), problem.learn) < problem.rule.tol
+    return at_rest[restart]
+
+
+def _result(problem, state, final, restart, one_beta) -> FitResult:
+    """The result of one restart."""
+    means, real = state.final_means[restart], state.final_real
+    step, *columns = np.array(state.histories[restart]).T
+    return FitResult(
+        means=means,
+        weights=signs(means),
+        bound=Bound(*(float(part[restart]) for part in final.bound)),
+        history=History(step.astype(np.int64), *columns),
+        converged=bool(_is_at_rest(problem, state, final, restart) and final.model.converged[restart]),
+        restart_bounds=np.array(final.bound.total),
+        beta=float(real.beta[restart, 0]) if one_beta else real.beta[restart],
+        visible_fields=None if real.visible_fields is None else real.visible_fields[restart],
+        hidden_fields=None if real.hidden_fields is None else real.hidden_fields[restart],
+        objective=problem.objective,
+        rule=problem.rule,
+        learn=problem.learn,
+        prior=problem.objective.prior,
     )
-    # the stationary point λ = 0 of the tap total holds small starts: the Gaussian bound leads them away from it
-    stages = ["gaussian", "tap"] if data_term == "tap" and isinstance(init, str) else [data_term]
-    stages = [options | {"data_term": stage} for stage in stages]
-    problem = {"spins": data, "beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1]}
-    problem |= {
-        "init": init,
-        "n_hidden": n_hidden,
-        "learn_fields": learn_fields,
-        "n_restarts": n_restarts,
-        "dtype": dtype.name,
-    }
-    problem |= plan._asdict() | stages[-1]
-
-    def start(rngs):
-        starts = [starting_means(init, data, n_hidden, rng, wide=rule == "adam") for rng in rngs]
-        # in memory in the order (R, P, N), in which the matrix products want them
-        means = np.swapaxes(np.stack([np.ascontiguousarray(start.T, dtype) for start in starts]), 1, 2)
-        return begin(means, start_real(beta, fields, learn_fields, data, n_restarts, n_hidden), rule)
-
-    def climb_all(rngs, report):
-        standing = climb(data, start(rngs) if found is None else found, plan, stages, report, keep)
-        means, real, at_rest = standing.ends, standing.end_reals, standing.at_rest
-        final = evaluate_machines(data, means, real, prior_mean, stages[-1])
-        if batch_size is not None or to_the_end:  # a batch is too noisy to tell
-            at_rest = distance(means, final.gradient / temperatures[1], prior_mean) < settled
-            at_rest &= real.distance(final, len(data.bits), learn_beta) < settled
-        results = []
-        for run, rows in enumerate(standing.rows):
-            bound = Bound(*(float(part[run]) for part in final.bound))
-            converged = bool(at_rest[run] and final.model.converged[run])
-            history = History(*np.array(rows).T)
-            learnt_beta = real.beta[run] if learn_beta == "unit" or np.ndim(beta) else float(real.beta[run, 0])
-            learnt = (None if x is None else x[run] for x in (real.visible_fields, real.hidden_fields))
-            result = FitResult(means[run], signs(means[run]), bound, history, converged, None, learnt_beta, *learnt)
-            results.append((result, (final.model.converged[run], final.model.residual[run])))
-        return results
-
-    total = len(stages) * n_steps
-    with kept_in(checkpoint, checkpoint_every, problem) as (found, keep):
-        done = 0 if found is None else sum(max(len(rows) - 1, 0) for rows in found.rows)
-        display = {"progress": progress, "callback": callback, "desc": "fit", "done": done}
-        result, (solved, residual) = best_restart(
-            climb_all, lambda run: run.bound.total, n_restarts, total, seed, **display
-        )
-    if not solved and sampled:
-        warn_few_chains(stacklevel=3)
-    elif not solved:
-        warn_unconverged(residual, tol, max_iter, NETWORK_ADVICE, stacklevel=3)
-    return result

@@ -15,14 +15,14 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.data.packing import pack_spins, pixel_fields
-from vmfcore.machines.machine import check_machine, draw_hidden, hidden_field_blocks
-from vmfcore.machines.planted import MAX_EXACT_HIDDEN
+from vmfcore.machines.machine import MAX_EXACT_HIDDEN, Machine, check_machine, draw_hidden, hidden_field_blocks
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
+from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.spins import log2cosh
 
-METHODS = ("auto", "exact", "ais")
 CHAINS = 5  # stream: chains are independent of samples of the same seed
+MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
 
 
 class LogLikelihood(NamedTuple):
@@ -35,13 +35,15 @@ class LogLikelihood(NamedTuple):
     per_sample: np.ndarray  # (M,), nats
 
 
-def check_chains(n_chains, n_temperatures, seed):
-    checks.integer(2, n_chains=n_chains)
-    checks.integer(1, n_temperatures=n_temperatures)
-    checks.integer(0, seed=seed)
+def _check_chains(solver):
+    checks.instance(Gibbs, solver=solver)
+    if solver.bound_every is not None:
+        raise ValueError(f"bound_every must be None outside a fit, got {solver.bound_every}")
 
 
-def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, reverse_from=None, seed):
+def estimate_log_partition(
+    machine: Machine, base, solver: Gibbs = MANY_CHAINS, *, reverse_from=None, seed: int
+) -> PartitionEstimate:
     r"""Estimate ln Z by annealed importance sampling, from independent pixels to the machine or back.
 
     Parameters
@@ -49,12 +51,11 @@ def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, 
     machine : Machine
     base : (N,) array
         Fields a⁰ of the independent pixels; the closer they are to the data, the smaller the error.
-    n_chains : int >= 2
-        K, of the way forward.
-    n_temperatures : int >= 1
-        Steps from s = 0 to 1, of equal size.
+    solver : Gibbs
+        Chains of the way forward, and steps from s = 0 to 1, of equal size.
     reverse_from : (K, N) array, ±1, or None
-        Independent samples of the machine itself, at least 2: each is carried back to the independent pixels.
+        Independent samples of the machine itself, at least 2: each is carried back to the independent pixels, in place
+        of the chains.
     seed : int >= 0
 
     Returns
@@ -62,11 +63,6 @@ def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, 
     PartitionEstimate
         Z counts all 2^(N+P) states.  On average the way forward gives too small a value of ln Z and the way back too
         large a one, so that the two bracket it.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
 
     Notes
     -----
@@ -78,40 +74,51 @@ def estimate_log_partition(machine, base, *, n_chains=200, n_temperatures=2000, 
     ----------
     R. M. Neal, Statistics and Computing 11, 125 (2001); R. Salakhutdinov, I. Murray, ICML (2008); the way back:
     Y. Burda, R. Grosse, R. Salakhutdinov, AISTATS (2015).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vmfcore as vmf
+    >>> from vmfcore.machines.likelihood import estimate_log_partition
+    >>> machine = vmf.planted(20, 3, beta=1.0, seed=1)
+    >>> estimate = estimate_log_partition(machine, np.zeros(20), vmf.Gibbs(100, 200), seed=1)
+    >>> exact = vmf.Exact().solve(vmf.Network(machine.couplings, np.zeros(20), np.zeros(3)))
+    >>> bool(abs(estimate.log_partition - exact.log_partition) < 5 * estimate.standard_error)
+    True
     """
     machine = check_machine(machine)
     n_visible, n_hidden = machine.weights.shape
     base = checks.array((n_visible,), base=base)
     checks.within(checks.MAX_SIZE, base=base)
-    check_chains(n_chains, n_temperatures, seed)
-    rng, path = np.random.default_rng([seed, CHAINS]), np.linspace(0.0, 1.0, n_temperatures + 1)
+    _check_chains(solver)
+    checks.integer(0, seed=seed)
+    rng = np.random.default_rng([seed, CHAINS])
+    path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
     if reverse_from is None:
-        hidden = np.ones((n_chains, n_hidden), np.float32)
+        sign, hidden = 1, np.ones((solver.n_chains, n_hidden), np.float32)
     else:
-        samples, path = checks.spins(reverse_from, shape=(None, n_visible), name="reverse_from"), path[::-1]
+        samples = checks.spins(reverse_from, shape=(None, n_visible), name="reverse_from")
         if len(samples) < 2:
             raise ValueError(f"reverse_from must hold at least 2 samples, got {len(samples)}")
-        hidden = draw_hidden(samples, machine, rng)
+        sign, path, hidden = -1, path[::-1], draw_hidden(samples, machine, rng)
     network = machine.couplings, machine.visible_fields, machine.hidden_fields
     estimate = log_mean(anneal(*network, base, path, hidden, rng))
-    return estimate._replace(log_partition=estimate.log_partition * (path[-1] - path[0]))
+    return estimate._replace(log_partition=sign * estimate.log_partition)
 
 
-def log_likelihood(spins, machine, *, base=None, method="auto", n_chains=200, n_temperatures=2000, seed):
+def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None, *, base=None, seed) -> LogLikelihood:
     r"""Log-likelihood of data, ln P(σ) = Σ_i a_i σ_i + Σ_μ ln 2cosh(b_μ + Σ_i J_iμ σ_i) - ln Z.
 
     Parameters
     ----------
     spins : (M, N) array, ±1, or PackedSpins
     machine : Machine
-    base : (N,) array or None
-        Fields of the independent pixels from which ln Z is annealed; None: those of ``spins``.  They alter its
-        error and not its value: a test set is better served by the fields of its training set.
-    method : {"auto", "exact", "ais"}
+    solver : Exact, Gibbs or None
         Of ln Z: the sum over all states of the smaller layer, up to 20 units, or annealed importance sampling.
-        "auto": the sum up to 16 units.
-    n_chains, n_temperatures : int
-        As in `estimate_log_partition`.
+        None: the sum up to 16 units, ``Gibbs(200, 2000)`` above.
+    base : (N,) array or None
+        Of `Gibbs` alone: fields of the independent pixels from which ln Z is annealed; None: those of ``spins``.  They
+        alter its error and not its value: a test set is better served by the fields of its training set.
     seed : int >= 0
         Of the chains.
 
@@ -119,33 +126,44 @@ def log_likelihood(spins, machine, *, base=None, method="auto", n_chains=200, n_
     -------
     LogLikelihood
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
     Notes
     -----
     O(M N P) and the price of ln Z, O(2^min(N, P) N P) or O(n_temperatures n_chains N P).  Where importance sampling
     errs it is ln Z that comes out too small and the likelihood too large: see `estimate_log_partition`.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> machine = vmf.planted(20, 3, beta=1.0, seed=1)
+    >>> result = vmf.log_likelihood(vmf.sample(machine, 100, seed=1), machine, seed=0)
+    >>> bool(-20 * 0.7 < result.mean < 0), result.standard_error
+    (True, 0.0)
     """
     data, machine = pack_spins(spins), check_machine(machine)
-    base = pixel_fields(data) if base is None else checks.array(machine.weights.shape[:1], base=base)
-    checks.option(METHODS, method=method)
-    check_chains(n_chains, n_temperatures, seed)
-    fewest = min(machine.weights.shape)
-    if method == "exact" and fewest > MAX_SUMMED_UNITS:
-        raise ValueError(
-            f'method must be "ais" for more than {MAX_SUMMED_UNITS} units in both layers, got "exact" and {fewest}'
-        )
+    base = None if base is None else checks.array(machine.weights.shape[:1], base=base)
+    checks.integer(0, seed=seed)
+    solver = _checked_solver(solver, min(machine.weights.shape))
     a = machine.visible_fields
-    per_sample = np.concatenate(
-        [sigma @ a + log2cosh(fields).sum(axis=1) for sigma, fields in hidden_field_blocks(data, machine)]
-    )
-    if method == "exact" or (method == "auto" and fewest <= MAX_EXACT_HIDDEN):
-        log_z = PartitionEstimate(log_partition(machine.couplings, a, machine.hidden_fields), 0.0, np.inf)
+    blocks = [sigma @ a + log2cosh(fields).sum(axis=1) for sigma, fields in hidden_field_blocks(data, machine)]
+    if isinstance(solver, Exact):
+        exact = log_partition(machine.couplings, a, machine.hidden_fields)
+        log_z = PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf)
     else:
-        log_z = estimate_log_partition(machine, base, n_chains=n_chains, n_temperatures=n_temperatures, seed=seed)
-    per_sample -= log_z.log_partition
-    mean, error = float(per_sample.mean()), log_z.standard_error
-    return LogLikelihood(mean, error, log_z.log_partition, log_z.effective_chains, per_sample)
+        log_z = estimate_log_partition(machine, pixel_fields(data) if base is None else base, solver, seed=seed)
+    per_sample = np.concatenate(blocks) - log_z.log_partition
+    mean = float(per_sample.mean())
+    return LogLikelihood(mean, log_z.standard_error, log_z.log_partition, log_z.effective_chains, per_sample)
+
+
+def _checked_solver(solver, n_fewest):
+    """The solver of ln Z of a machine whose smaller layer has so many units."""
+    if solver is None:
+        return Exact() if n_fewest <= MAX_EXACT_HIDDEN else MANY_CHAINS
+    checks.instance(Exact | Gibbs, solver=solver)
+    if isinstance(solver, Gibbs):
+        _check_chains(solver)
+    elif n_fewest > MAX_SUMMED_UNITS:
+        raise ValueError(
+            f"solver must be Gibbs for more than {MAX_SUMMED_UNITS} units in both layers, got {solver} and {n_fewest}"
+        )
+    return solver

@@ -11,11 +11,13 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.data.packing import pack_spins
-from vmfcore.machines.planted import MAX_EXACT_HIDDEN, SAMPLES, draw_exactly
+from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import sweep
 from vmfcore.numerics.jit import one_blas_thread
 
 BLOCK = 2**18  # spins of samples, or of chains, at once: they stay in cache
+SAMPLES = 2  # stream of random numbers
+MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
 
 
@@ -35,6 +37,14 @@ class Machine(NamedTuple):
         Inverse temperature of each hidden unit.
     visible_fields, hidden_fields : (N,) and (P,) arrays, or None
         a and b, dimensionless; None: none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vmfcore as vmf
+    >>> vmf.Machine(np.array([[1, -1], [0.5, -0.2]]), 2.0).binarized.weights
+    array([[ 1, -1],
+           [ 1, -1]], dtype=int8)
     """
 
     weights: np.ndarray
@@ -56,13 +66,13 @@ class Machine(NamedTuple):
     def n_bits(self):
         """Bits to keep it: 1 a synapse if all are ±1, else 32; 32 a field, if there are any, and a different β."""
         n_visible, n_hidden = np.shape(self.weights)
-        a_synapse = 1 if (np.abs(self.weights) == 1).all() else 32
+        per_synapse = 1 if (np.abs(self.weights) == 1).all() else 32
         fields = [x for x in (self.visible_fields, self.hidden_fields) if x is not None and np.any(x)]
         n_betas = 1 if np.ptp(self.beta) == 0 else n_hidden
-        return a_synapse * n_visible * n_hidden + 32 * (n_betas + sum(map(len, fields)))
+        return per_synapse * n_visible * n_hidden + 32 * (n_betas + sum(len(field) for field in fields))
 
 
-def check_machine(machine):
+def check_machine(machine) -> Machine:
     """The machine with all its arrays, in the types that the rest of the code expects.
 
     Parameters
@@ -79,27 +89,33 @@ def check_machine(machine):
     TypeError, ValueError
         If a part is not as `Machine` says.
     """
-    if not isinstance(machine, Machine):
-        raise TypeError(f"machine must be a Machine, got {type(machine).__name__}")
+    checks.instance(Machine, machine=machine)
     weights = checks.means(machine.weights, name="machine.weights")
     n_visible, n_hidden = weights.shape
     if (np.abs(weights) == 1).all():
         weights = weights.astype(np.int8)
     elif getattr(machine.weights, "dtype", None) == np.float32:
         weights = weights.astype(np.float32)
-    many = isinstance(machine.beta, (list, tuple)) or np.ndim(machine.beta)
-    beta = checks.array(
-        (n_hidden,), **{"machine.beta": machine.beta if many else np.broadcast_to(machine.beta, n_hidden)}
-    )
+    beta = check_temperatures(machine.beta, n_hidden, "machine.beta")
+    visible_fields = _checked_fields(machine.visible_fields, n_visible, "machine.visible_fields")
+    hidden_fields = _checked_fields(machine.hidden_fields, n_hidden, "machine.hidden_fields")
+    return Machine(weights, beta, visible_fields, hidden_fields)
+
+
+def check_temperatures(beta, n_hidden, name="beta"):
+    """Inverse temperatures (P,), float64, of a number for all hidden units or of one for each."""
+    many = isinstance(beta, (list, tuple)) or np.ndim(beta)
+    beta = checks.array((n_hidden,), **{name: beta if many else np.broadcast_to(beta, n_hidden)})
     if beta.min() <= 0:
-        raise ValueError(f"machine.beta must hold positive numbers, got {beta.min()}")
-    a = np.zeros(n_visible) if machine.visible_fields is None else machine.visible_fields
-    b = np.zeros(n_hidden) if machine.hidden_fields is None else machine.hidden_fields
-    a = checks.array((n_visible,), **{"machine.visible_fields": a})
-    b = checks.array((n_hidden,), **{"machine.hidden_fields": b})
-    sizes = {"machine.beta": beta, "machine.visible_fields": a, "machine.hidden_fields": b}
-    checks.within(checks.MAX_SIZE, **sizes)
-    return Machine(weights, beta, a, b)
+        raise ValueError(f"{name} must hold positive numbers, got {beta.min()}")
+    checks.within(checks.MAX_SIZE, **{name: beta})
+    return beta
+
+
+def _checked_fields(fields, size, name):
+    fields = checks.array((size,), **{name: np.zeros(size) if fields is None else fields})
+    checks.within(checks.MAX_SIZE, **{name: fields})
+    return fields
 
 
 def hidden_field_blocks(spins, machine):
@@ -108,13 +124,14 @@ def hidden_field_blocks(spins, machine):
     n_visible = len(machine.weights)
     if data.n_visible != n_visible:
         raise ValueError(f"spins must have shape (any, {n_visible}) for this machine, got shape {data.shape}")
-    couplings, block = machine.couplings, max(1, BLOCK // n_visible)
+    couplings = machine.couplings
+    block = max(1, BLOCK // n_visible)
     for start in range(0, len(data.bits), block):
         sigma = data.take(slice(start, start + block)).dense(np.float64)
         yield sigma, sigma @ couplings + machine.hidden_fields
 
 
-def hidden_means(spins, machine):
+def hidden_means(spins, machine: Machine) -> np.ndarray:
     r"""The hidden representation of data, <h_μ> = tanh(b_μ + Σ_i J_iμ σ_i).
 
     Parameters
@@ -126,19 +143,42 @@ def hidden_means(spins, machine):
     -------
     (M, P) float64 array in [-1, 1]
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
     Notes
     -----
     O(M N P); packed data are unpacked block by block.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> teacher = vmf.planted(20, 3, beta=1.0, seed=1)
+    >>> vmf.hidden_means(vmf.sample(teacher, 5, seed=1), teacher).shape
+    (5, 3)
     """
     return np.concatenate([np.tanh(fields) for _, fields in hidden_field_blocks(spins, machine)])
 
 
-def sample(machine, n_samples, *, start=None, n_sweeps=None, seed):
+def visible_means(hidden, machine: Machine) -> np.ndarray:
+    r"""What hidden spins make the visible ones expect, <σ_i> = tanh(a_i + Σ_μ J_iμ h_μ).
+
+    Parameters
+    ----------
+    hidden : (M, P) array, ±1
+    machine : Machine
+
+    Returns
+    -------
+    (M, N) float64 array in [-1, 1]
+
+    Notes
+    -----
+    O(M N P).
+    """
+    machine = check_machine(machine)
+    hidden = checks.spins(hidden, shape=(None, machine.weights.shape[1]), name="hidden").astype(np.float64)
+    return np.tanh(hidden @ machine.couplings.T + machine.visible_fields)
+
+
+def sample(machine: Machine, n_samples: int, *, start=None, clamped=None, n_sweeps=None, seed: int) -> np.ndarray:
     r"""Samples of the visible spins, exact or by independent block-Gibbs chains.
 
     Parameters
@@ -148,8 +188,10 @@ def sample(machine, n_samples, *, start=None, n_sweeps=None, seed):
         M.
     start : (M, N) array, ±1, or None
         Where the chains start, data for example; None: independent pixels at the visible fields.
+    clamped : (N,) or (M, N) array of -1, 0 and +1, or None
+        Spins that are held: those that are ±1, for all samples or for each.  The others are drawn given these.
     n_sweeps : int >= 1 or None
-        Of each chain.  None: none and exact samples for P <= 16 without ``start``, otherwise 1000.
+        Of each chain.  None: none and exact samples for P <= 16 without ``start`` and ``clamped``, otherwise 1000.
     seed : int >= 0
 
     Returns
@@ -157,43 +199,71 @@ def sample(machine, n_samples, *, start=None, n_sweeps=None, seed):
     (M, N) int8 array
         ±1.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
     Notes
     -----
     Exact: O(2^P N P + M N P).  Chains: O(n_sweeps M N P), in single precision.  They follow the machine's
     distribution only where they relax within ``n_sweeps``: a well trained machine has many states, and 1000 sweeps that
     start in data show the states around them rather than how often the machine visits each.  Same bits for any number
     of threads.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> teacher = vmf.planted(20, 3, beta=1.0, seed=1)
+    >>> vmf.sample(teacher, 5, seed=1).shape
+    (5, 20)
     """
     machine = check_machine(machine)
+    n_visible, n_hidden = machine.weights.shape
     checks.integer(1, n_samples=n_samples)
     checks.integer(0, seed=seed)
-    n_visible, n_hidden = machine.weights.shape
     if start is not None:
         start = checks.spins(start, shape=(n_samples, n_visible), name="start")
+    if clamped is not None:
+        clamped = _checked_clamped(clamped, n_samples, n_visible)
+        start = None if start is None else np.where(clamped == 0, start, clamped)
     rng = np.random.default_rng([seed, SAMPLES])
-    if n_sweeps is None and start is None and n_hidden <= MAX_EXACT_HIDDEN:
+    is_free = start is None and clamped is None
+    if n_sweeps is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
         return draw_exactly(machine.couplings, machine.visible_fields, machine.hidden_fields, n_samples, rng)
     n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
-    columns = np.ascontiguousarray(machine.couplings.T, dtype=np.float32)
-    a, b = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
-    out, block = np.empty((n_samples, n_visible), np.int8), max(2, BLOCK // n_visible)
+    out = np.empty((n_samples, n_visible), np.int8)
+    block = max(2, BLOCK // n_visible)
     with one_blas_thread():
         for first in range(0, n_samples, block):
-            part = out[first : first + block]
-            if start is None:
-                hidden = np.ones((len(part), n_hidden), np.float32)
-                sweep(columns, a, b, hidden, rng, scales=(0.0, 1.0))  # which does not look at the hidden units
-            else:
-                hidden = draw_hidden(start[first : first + block], machine, rng)
-            for _ in range(n_sweeps):
-                spins, _ = sweep(columns, a, b, hidden, rng)
-            part[:] = spins
+            rows = slice(first, first + block)
+            held = None if clamped is None else clamped[rows]
+            hidden = _first_hidden(None if start is None else start[rows], machine, len(out[rows]), rng)
+            out[rows] = _run_chains(machine, hidden, start is None, held, n_sweeps, rng)
     return out
+
+
+def _checked_clamped(clamped, n_samples, n_visible):
+    """Spins to be held (M, N), int8: -1, 0 or +1."""
+    shape = (n_visible,) if np.ndim(clamped) == 1 else (n_samples, n_visible)
+    values = checks.array(shape, dtype=None, clamped=clamped)
+    if not np.isin(values, (-1, 0, 1)).all():
+        raise ValueError(f"clamped must hold -1, 0 and +1 only, got {values[~np.isin(values, (-1, 0, 1))][0]}")
+    return np.broadcast_to(values.astype(np.int8), (n_samples, n_visible))
+
+
+def _first_hidden(start, machine, n_chains, rng):
+    """Hidden spins of the chains, given the visible ones where they start; where there are none, they do not count."""
+    if start is None:
+        return np.ones((n_chains, machine.weights.shape[1]), np.float32)
+    return draw_hidden(start, machine, rng)
+
+
+def _run_chains(machine, hidden, from_independent_pixels, clamped, n_sweeps, rng):
+    """The visible spins (K, N) of chains after so many sweeps; overwrites the hidden ones."""
+    columns = np.ascontiguousarray(machine.couplings.T, dtype=np.float32)
+    a, b = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
+    options = {} if clamped is None else {"clamped": clamped}
+    if from_independent_pixels:
+        sweep(columns, a, b, hidden, rng, scales=(0.0, 1.0), **options)  # which does not look at the hidden units
+    for _ in range(n_sweeps):
+        spins, _ = sweep(columns, a, b, hidden, rng, **options)
+    return spins
 
 
 def draw_hidden(spins, machine, rng):

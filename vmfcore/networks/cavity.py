@@ -17,8 +17,7 @@ import math
 import numba
 import numpy as np
 
-from vmfcore import checks
-from vmfcore.networks.network import CHECK_EVERY, CavityState, check_network, finished, more_damping
+from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
@@ -187,66 +186,4 @@ def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_ite
     means = means.reshape(*lead, -1)
     correlations = np.swapaxes(correlations.reshape(messages.shape), -1, -2)
     averages = means[..., :n_visible], means[..., n_visible:], correlations
-    return CavityState(*averages, log_z, n_iter.astype(np.int64), residual, residual <= tol, messages)
-
-
-def run_cavity(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9, max_iter=1000, messages=None):
-    r"""Averages of an RBM by the cavity method (belief propagation on its edges).
-
-    Parameters
-    ----------
-    couplings : (N, P) array in [-100, 100]
-        J, dimensionless.
-    visible_fields : (N,) array in [-1e6, 1e6]
-        a.
-    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
-        b; with a leading axis, K networks that share couplings and visible fields, solved in parallel.
-    damping : float in [0, 0.95]
-        Fraction of the old message kept at the start; raised by half the way to 1, up to 0.95, each time 20 sweeps
-        have not halved the residual.
-    tol : float > 0
-        A run has converged when no magnetization changes by more in a sweep (after removal of the damping).
-    max_iter : int >= 1
-        Largest number of sweeps.
-    messages : (P, N) or (K, P, N) array > 0 or None
-        ``CavityState.messages`` of an earlier run, for a warm start; None starts without fields from the hidden units.
-        Those of a network with stronger couplings start at the strongest that these can send, exp(±2J).
-
-    Returns
-    -------
-    CavityState
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If a network has not converged after ``max_iter`` sweeps.
-
-    Notes
-    -----
-    O(N P) a sweep and a network.  Exact on trees (P = 1, or N = 1); elsewhere ln Z is off by O(1/N) for fixed P.
-    Where a network without fields has several states, the messages stay in one of them or, started from None,
-    in the symmetric one: fix one spin by a large field, and C and ln Z take the mirror images into account
-    (as `vmfcore.dual` does).  Magnetizations, correlations and ln Z obey m = ∂lnZ/∂a, r = ∂lnZ/∂b, C = ∂lnZ/∂J.
-
-    References
-    ----------
-    Huang, arXiv:1911.07662, eq. (7)-(8), there with tanh J ≈ J in the sum over j; Mézard & Montanari, *Information,
-    Physics, and Computation* (Oxford, 2009), chapter 14, for the Bethe free energy.
-    """
-    couplings, a, b, single = check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter)
-    _, n_visible, n_hidden = couplings.shape
-    n_networks = b.shape[1]
-    if messages is not None:
-        shape = (n_hidden, n_visible) if single else (n_networks, n_hidden, n_visible)
-        messages = checks.array(shape, messages=messages).reshape(1, n_networks, n_hidden, n_visible)
-        if messages.min() <= 0:
-            raise ValueError(f"messages must be positive odds ratios, got {messages.min()!r}")
-        # beyond it their products overflow, and damping takes long to leave states that are saturated
-        strongest = np.exp(2.0 * np.abs(np.swapaxes(couplings, 1, 2)))[:, None]
-        messages = np.clip(messages, 1.0 / strongest, strongest, order="C")
-    return finished(solve_cavity(couplings, a, b, damping, tol, max_iter, messages), single, tol, max_iter)
+    return NetworkState(*averages, log_z, n_iter.astype(np.int64), residual, residual <= tol, messages)

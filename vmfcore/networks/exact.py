@@ -2,24 +2,16 @@
 
 import functools
 import itertools
-from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from vmfcore import checks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
 BLOCK = 2**21  # numbers held at once
-
-
-class ExactState(NamedTuple):
-    """Exact averages of a dual network; a leading axis K where the hidden fields have one."""
-
-    visible_means: np.ndarray  # (N,)
-    hidden_means: np.ndarray  # (P,)
-    correlations: np.ndarray  # (N, P), <sigma_i h_mu>
-    log_partition: np.ndarray  # nats
+SPINS = 2**17  # drawn at once: they stay in cache
 
 
 @functools.lru_cache(maxsize=4)
@@ -83,47 +75,37 @@ def log_partition(couplings, visible_fields, hidden_fields):
     return float(np.logaddexp.reduce(hidden_log_weights(couplings, a, hidden) + hidden @ b))
 
 
-def run_exact(couplings, visible_fields, hidden_fields):
-    r"""Exact averages of an RBM by the sum over its hidden states, :math:`h \in \{-1, 1\}^P`.
-
-    Parameters
-    ----------
-    couplings : (N, P) array
-        J, dimensionless.
-    visible_fields : (N,) array
-        a.
-    hidden_fields : (P,) or (K, P) array
-        b; with a leading axis, K networks that share couplings and visible fields.
-
-    Returns
-    -------
-    ExactState
-
-    Raises
-    ------
-    ValueError
-        If P > 20.
-
-    Notes
-    -----
-    O(2^P (N P + K P)) time, O(2^P (N + K)) memory in blocks; the K networks share the costly part.
-    """
-    couplings = checks.array((None, None), couplings=couplings)
+def sum_over_hidden(couplings, visible_fields, hidden_fields):
+    """ln Z (K,), m (K, N), r (K, P) and <σ_i h_μ> (K, N, P) of networks with hidden fields (K, P)."""
     n_visible, n_hidden = couplings.shape
-    a = checks.array((n_visible,), visible_fields=visible_fields)
-    single = np.ndim(hidden_fields) == 1
-    b = checks.array((None, n_hidden), hidden_fields=np.atleast_2d(hidden_fields))
     hidden = hidden_states(n_hidden)
-    log_weights = hidden_log_weights(couplings, a, hidden) + b @ hidden.T
+    log_weights = hidden_log_weights(couplings, visible_fields, hidden) + hidden_fields @ hidden.T
     log_z = np.logaddexp.reduce(log_weights, axis=1)
     p = np.exp(log_weights - log_z[:, None])
-    m = np.zeros((len(b), n_visible))
-    c = np.swapaxes(np.zeros((len(b), n_hidden, n_visible)), 1, 2)
+    m = np.zeros((len(hidden_fields), n_visible))
+    c = np.swapaxes(np.zeros((len(hidden_fields), n_hidden, n_visible)), 1, 2)
     block = max(1, BLOCK // n_visible)
     for start in range(0, len(hidden), block):
         h = hidden[start : start + block]
-        tanh = np.tanh(h @ couplings.T + a)
+        tanh = np.tanh(h @ couplings.T + visible_fields)
         m += p[:, start : start + block] @ tanh
         c += np.swapaxes(np.matmul(p[:, None, start : start + block] * h.T, tanh), 1, 2)
-    state = ExactState(m, p @ hidden, c, log_z)
-    return ExactState(*(x[0] for x in state)) if single else state
+    return log_z, m, p @ hidden, c
+
+
+def draw_exactly(couplings, visible_fields, hidden_fields, n_samples, rng):
+    """Independent samples (M, N) int8 of a network with few hidden units: h from its marginal, then σ."""
+    n_visible, n_hidden = couplings.shape
+    states = hidden_states(n_hidden)
+    log_weights = hidden_log_weights(couplings, visible_fields, states) + states @ hidden_fields
+    p = np.exp(log_weights - log_weights.max())
+    drawn, which = np.unique(rng.choice(len(states), size=n_samples, p=p / p.sum()), return_inverse=True)
+    up = scipy.special.expit(2 * (states[drawn] @ couplings.T + visible_fields))
+    spins = np.empty((n_samples, n_visible), np.int8)
+    block = max(1, SPINS // n_visible)
+    for start in range(0, n_samples, block):
+        rows = which[start : start + block]
+        np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[start : start + block].view(bool))
+    spins *= 2
+    spins -= 1
+    return spins

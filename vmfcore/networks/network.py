@@ -1,4 +1,9 @@
-"""What every solver of dual networks shares: its arguments, its result and what it says when it does not converge."""
+"""A network of two layers of ±1 spins, its averages, and what is said when an iteration for them does not converge.
+
+.. math::
+    P(\\sigma, h) \\propto \\exp\\Bigl( \\sum_{i\\mu} J_{i\\mu} \\sigma_i h_\\mu + \\sum_i a_i \\sigma_i
+        + \\sum_\\mu b_\\mu h_\\mu \\Bigr)
+"""
 
 import warnings
 from typing import NamedTuple
@@ -8,30 +13,96 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.numerics.jit import kernel
 
-MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
-MAX_DAMPING = 0.95
-MIN_SINGLE_TOL = 1e-6
-FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
-NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
+FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 SOLVER_ADVICE = "try more damping, a larger max_iter or weaker couplings: the network may have several states"
+NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
 
 
 class ConvergenceWarning(RuntimeWarning):
     """An iteration stopped before its residual fell below the tolerance."""
 
 
-class CavityState(NamedTuple):
-    """Averages of a dual network; a leading axis K (also of the numbers) where the hidden fields have one."""
+class Network(NamedTuple):
+    """Couplings and fields, dimensionless.
+
+    Parameters
+    ----------
+    couplings : (N, P) array in [-100, 100]
+        J, between visible unit i and hidden unit μ.
+    visible_fields : (N,) array in [-1e6, 1e6]
+        a.
+    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
+        b; with a leading axis, K networks that share couplings and visible fields.
+    """
+
+    couplings: np.ndarray
+    visible_fields: np.ndarray
+    hidden_fields: np.ndarray
+
+
+class NetworkState(NamedTuple):
+    """Averages of a network; a leading axis K (also of the numbers) where the hidden fields have one."""
 
     visible_means: np.ndarray  # (N,), magnetizations m_i
     hidden_means: np.ndarray  # (P,), magnetizations r_mu
     correlations: np.ndarray  # (N, P), <sigma_i h_mu>
-    log_partition: np.ndarray  # ln Z of Bethe, or of Thouless, Anderson and Palmer, nats
+    log_partition: np.ndarray  # ln Z, nats
     n_iter: np.ndarray  # sweeps done
-    residual: np.ndarray  # largest change of a magnetization in the last sweep, undamped
-    converged: np.ndarray  # residual <= tol
-    messages: np.ndarray  # what the next run may start from
+    residual: np.ndarray  # largest change of a magnetization in the last sweep, undamped; of chains the error of ln Z
+    converged: np.ndarray  # residual <= tol; of chains: ln Z rests on enough of them
+    messages: np.ndarray | tuple | None  # what the next run may start from
+
+
+class Networks(NamedTuple):
+    """K networks in each of R replicas, which share couplings and visible fields within a replica."""
+
+    couplings: np.ndarray  # (R, N, P)
+    visible_fields: np.ndarray  # (R, N)
+    hidden_fields: np.ndarray  # (R, K, P)
+
+    @property
+    def shape(self):
+        """(R, K)."""
+        return self.hidden_fields.shape[:2]
+
+
+class Averages(NamedTuple):
+    """What a solver finds of `Networks`."""
+
+    log_partition: np.ndarray  # (R, K)
+    visible_means: np.ndarray  # (R, K, N)
+    hidden_means: np.ndarray  # (R, K, P)
+    correlations: np.ndarray  # (R, N, P), averaged over the K networks with given weights
+    messages: np.ndarray | tuple | None  # what the next call may start from
+    n_iter: np.ndarray  # (R, K)
+    residual: np.ndarray  # (R, K)
+    converged: np.ndarray  # (R, K)
+
+
+def check_network(network, dtype=np.float64) -> tuple[Networks, bool]:
+    """One replica of the checked network in this precision, and whether it is a single one, without the axis K."""
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a Network, got {type(network).__name__}")
+    couplings = checks.array((None, None), dtype=dtype, couplings=network.couplings)
+    checks.within(checks.MAX_COUPLING, couplings=couplings)
+    n_visible, n_hidden = couplings.shape
+    visible_fields = checks.array((n_visible,), visible_fields=network.visible_fields)
+    hidden_fields = checks.array((None, n_hidden), hidden_fields=np.atleast_2d(network.hidden_fields))
+    checks.within(checks.MAX_SIZE, visible_fields=visible_fields, hidden_fields=hidden_fields)
+    fields = visible_fields.astype(dtype, copy=False)[None], hidden_fields.astype(dtype, copy=False)[None]
+    return Networks(couplings[None], *fields), np.ndim(network.hidden_fields) == 1
+
+
+def of_one_replica(state, single):
+    """The state of the first replica, without the axis K where there is a single network."""
+    return type(state)(*(None if x is None else x[0, 0] if single else x[0] for x in state))
+
+
+@kernel
+def more_damping(damping, residual, before):
+    """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
+    return min(0.5 * (1.0 + damping), checks.MAX_DAMPING) if residual > 0.5 * before else damping
 
 
 def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
@@ -46,37 +117,3 @@ def warn_few_chains(stacklevel):
     """The one warning about ln Z that rests on few chains."""
     text = f"fewer than {FEW_CHAINS} chains carry the estimate of ln Z; take more n_temperatures"
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
-
-
-@kernel
-def more_damping(damping, residual, before):
-    """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
-    return min(0.5 * (1.0 + damping), MAX_DAMPING) if residual > 0.5 * before else damping
-
-
-def check_tolerance(tol, dtype):
-    """Single precision does not settle to less than some of its rounding errors."""
-    if dtype == np.float32 and checks.real(0, np.inf, tol=tol) < MIN_SINGLE_TOL:
-        raise ValueError(f"tol must be at least {MIN_SINGLE_TOL:g} in single precision, got {tol!r}")
-
-
-def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
-    """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
-    couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
-    checks.within(MAX_COUPLING, couplings=couplings)
-    a = checks.array(couplings.shape[:1], visible_fields=visible_fields)
-    b = checks.array((None, couplings.shape[1]), hidden_fields=np.atleast_2d(hidden_fields))
-    checks.within(checks.MAX_SIZE, visible_fields=a, hidden_fields=b)
-    a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
-    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
-    checks.real(0, np.inf, tol=tol)
-    check_tolerance(tol, couplings.dtype)
-    checks.integer(1, max_iter=max_iter)
-    return couplings[None], a[None], b[None], np.ndim(hidden_fields) == 1
-
-
-def finished(state, single, tol, max_iter):
-    """The state of one replica, without the axis K where there is a single network; warns if it has not converged."""
-    if not state.converged.all():
-        warn_unconverged(state.residual.max(), tol, max_iter, SOLVER_ADVICE, stacklevel=4)
-    return type(state)(*(x[0, 0] if single else x[0] for x in state))

@@ -14,9 +14,8 @@ import math
 import numba
 import numpy as np
 
-from vmfcore import checks
-from vmfcore.networks.network import CHECK_EVERY, CavityState, check_network, finished, more_damping
-from vmfcore.numerics.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
+from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
+from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import exp, numbers
 
 BATCH = 16  # networks whose matrix products are done together
@@ -128,7 +127,7 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
     with numba_threads(lead[0] * -(-lead[1] // BATCH), lead[1] * columns.size / GRAIN):
         _run(columns, columns**2, *fields, control, numbers(dtype)[0], messages, out)
     log_z, n_iter, residual = out
-    return CavityState(*messages, None, log_z, n_iter.astype(np.int64), residual, residual <= control[1], messages)
+    return NetworkState(*messages, None, log_z, n_iter.astype(np.int64), residual, residual <= control[1], messages)
 
 
 @kernel
@@ -157,66 +156,3 @@ def correlations(couplings, visible_means, hidden_means, weights):
     out *= columns
     out += np.matmul(np.swapaxes(hidden_means, 1, 2), weights * visible_means)
     return np.swapaxes(out, 1, 2)
-
-
-def run_tap(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=None, max_iter=1000, messages=None):
-    r"""Averages of an RBM by the equations of Thouless, Anderson and Palmer, iterated as approximate message passing.
-
-    Parameters
-    ----------
-    couplings : (N, P) array in [-100, 100]
-        J, dimensionless.  float32 couplings are solved in single precision, all others in double.
-    visible_fields : (N,) array in [-1e6, 1e6]
-        a.
-    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
-        b; with a leading axis, K networks that share couplings and visible fields, solved as one batch.
-    damping : float in [0, 0.95]
-        Fraction of the old magnetization kept at the start; raised as in `vmfcore.run_cavity`.
-    tol : float > 0 or None
-        A run has converged when no magnetization changes by more in a sweep (after removal of the damping).  None:
-        1e-9, or 3e-6 in single precision, where it must be at least 1e-6.
-    max_iter : int >= 1
-        Largest number of sweeps.
-    messages : (N + P,) or (K, N + P) array in [-1, 1] or None
-        ``CavityState.messages`` of an earlier run, which are its magnetizations; None starts from 0.
-
-    Returns
-    -------
-    CavityState
-        In the precision of the calculation, ln Z in float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If a network has not converged after ``max_iter`` sweeps.
-
-    Notes
-    -----
-    O(N P) a sweep and a network, as matrix products of batches of 16 networks; a batch iterates until the last of them
-    has converged.  The two sides of the equations agree with the cavity method up to terms of third order in J; unlike
-    it they are not exact on trees.  m = ∂lnZ/∂a, r = ∂lnZ/∂b and C = ∂lnZ/∂J at convergence.  Parallel updates fail to
-    converge earlier than those of `vmfcore.run_cavity` where couplings are strong.
-
-    References
-    ----------
-    Thouless, Anderson & Palmer, Phil. Mag. 35, 593 (1977); for RBMs Gabrié, Tramel & Krzakala, arXiv:1506.02914.
-    """
-    single = np.asarray(couplings).dtype == np.float32
-    dtype = np.float32 if single else np.float64
-    tol = (3e-6 if single else 1e-9) if tol is None else tol
-    couplings, a, b, one = check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype)
-    if messages is not None:
-        shape = (sum(couplings.shape[1:]),) if one else (b.shape[1], sum(couplings.shape[1:]))
-        start = checks.means(messages, shape=shape, name="messages").astype(dtype).reshape(1, b.shape[1], -1)
-        messages = tuple(map(np.ascontiguousarray, np.split(start, couplings.shape[1:2], axis=2)))
-    with one_blas_thread():
-        state = solve_tap(couplings, a, b, damping, tol, max_iter, messages)
-    m, r = state.visible_means[0, :, :, None], state.hidden_means[0, :, None, :]
-    averages = (m * r + couplings * (1 - m**2) * (1 - r**2))[None]
-    state = state._replace(correlations=averages, messages=np.concatenate(state.messages, axis=2))
-    return finished(state, one, tol, max_iter)

@@ -19,10 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vmfcore import checks
-from vmfcore.networks.network import CHECK_EVERY, check_network, finished, more_damping
+from vmfcore.networks.network import CHECK_EVERY, more_damping
 from vmfcore.networks.resolvent import resolvent
-from vmfcore.numerics.jit import one_blas_thread
 from vmfcore.numerics.spins import binary_entropy
 
 MAX_MESSAGE = 1e100  # its square must stay finite
@@ -145,68 +143,12 @@ def _exchanged(state, n_longer):
     )
 
 
-def run_vamp(couplings, visible_fields, hidden_fields, *, damping=0.0, tol=1e-9, max_iter=1000, messages=None):
-    r"""Averages of an RBM by message passing without memory, for couplings of any spectrum.
-
-    Parameters
-    ----------
-    couplings : (N, P) array in [-100, 100]
-        J, dimensionless.
-    visible_fields : (N,) array in [-1e6, 1e6]
-        a.
-    hidden_fields : (P,) or (K, P) array in [-1e6, 1e6]
-        b; with a leading axis, K networks that share couplings and visible fields, solved as one batch.
-    damping : float in [0, 0.95]
-        Fraction of the old γ kept at the start; raised as in `vmfcore.run_cavity`.
-    tol : float > 0
-        A run has converged when no magnetization changes by more in a step (before damping).
-    max_iter : int >= 1
-        Largest number of steps.
-    messages : (N + P,) or (K, N + P) array in [-1e100, 1e100] or None
-        γ to start from: ``VampState.messages`` of an earlier run, or numbers Normal(0, C) of the variances of
-        `vmfcore.dynamical_mean_field`, from which its theory of the increments holds.  None starts from 0.
-
-    Returns
-    -------
-    VampState
-        `CavityState` and the quantities of the theory; with a leading axis K where the hidden fields have one.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
-    Warns
-    -----
-    ConvergenceWarning
-        If a network has not converged after ``max_iter`` steps.
-
-    Notes
-    -----
-    O(N P min(N, P)) once, for the eigenvalues of JᵀJ, then O(N P) a step.  χ and λ are computed anew at every step.
-    The fixed points are those of the expectation-consistent approximation with one precision for each layer, and of
-    vector approximate message passing: m = ∂lnZ/∂a, r = ∂lnZ/∂b and C = ∂lnZ/∂J at convergence.  Exact for N, P → ∞ if
-    the singular vectors of J are random rotations and there is one state.  One susceptibility stands for all spins of
-    a layer: where couplings of very different size or frozen spins share a layer, `run_tap` and `run_cavity` are
-    more accurate.  An edge ratio near 1 is the warning sign.
-
-    References
-    ----------
-    Çakmak & Opper, arXiv:2005.01560 and, for the Ising model, arXiv:1901.08583; ln Z: Opper & Winther, JMLR 6, 2177
-    (2005), written for two layers in this project.
-    """
-    couplings, a, b, one = check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter)
-    couplings, (n_networks, n_hidden), n_visible = couplings[0], b.shape[1:], a.shape[1]
+def solve_vamp(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages):
+    n_visible, n_hidden = couplings.shape
     if messages is None:
-        messages = np.zeros((n_networks, n_visible + n_hidden))
-    else:
-        shape = (n_visible + n_hidden,) if one else (n_networks, n_visible + n_hidden)
-        messages = checks.array(shape, messages=messages).reshape(n_networks, -1)
-        checks.within(MAX_MESSAGE, messages=messages)
-    fields, gamma = (np.repeat(a, n_networks, axis=0), b[0]), np.split(messages, [n_visible], axis=1)
-    with one_blas_thread():
-        if n_visible >= n_hidden:
-            state = _run(couplings, fields, gamma, damping, tol, max_iter)
-        else:
-            state = _exchanged(_run(couplings.T, fields[::-1], gamma[::-1], damping, tol, max_iter), n_hidden)
-    return finished(VampState(*(x[None] for x in state)), one, tol, max_iter)
+        messages = np.zeros((len(hidden_fields), n_visible + n_hidden))
+    fields = np.repeat(visible_fields[None], len(hidden_fields), axis=0), hidden_fields
+    gamma = np.split(messages, [n_visible], axis=1)
+    if n_visible >= n_hidden:
+        return _run(couplings, fields, gamma, damping, tol, max_iter)
+    return _exchanged(_run(couplings.T, fields[::-1], gamma[::-1], damping, tol, max_iter), n_hidden)

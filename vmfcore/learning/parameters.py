@@ -1,0 +1,170 @@
+r"""The real parameters of a machine, inverse temperatures and fields, and how they climb.
+
+With J_iμ = β_μ λ_iμ/√N the energy is written in centred coordinates as (σ - μ)ᵀ J (h - r) + a'·σ + b'·h, where μ and r
+are the means of the spins over the data: a = a' - J r, b = b' - Jᵀ μ.  Derivatives at fixed a', b' do not see the mean
+image, which otherwise rules the climb: a step of the couplings moves a and b so that both layers keep their mean fields.
+Without learnt fields there is nothing to move, and the coordinates are the plain ones.
+
+References
+----------
+G. Montavon, K.-R. Müller, LNCS 7700, 621 (2012); K. Cho, T. Raiko, A. Ilin, ICML (2011).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from vmfcore import checks
+from vmfcore.bounds.beliefs import Posterior
+from vmfcore.data.packing import pixel_fields, total_spins
+
+LEARNT_BETAS = ("no", "global", "unit")
+STEP_SIZE = 0.02
+BETA_SHARE = 0.3  # of the step of the fields: synapses decide before the temperatures follow
+MAX_BETA_STEP = 0.1  # of ln β
+CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data
+
+
+@dataclass(frozen=True)
+class Learn:
+    """What is learnt beside the synapses.
+
+    Parameters
+    ----------
+    fields : bool
+        Visible and hidden fields, in centred coordinates.  Images need it: without fields the hidden units spend
+        themselves on the mean image.
+    beta : "no", "global" or "unit"
+        The inverse temperature: not, one for all hidden units, or one for each.
+    step_size : float in (0, 1]
+        Of the fields, in units of a natural step of a free spin; ln β takes 0.3 of it, so that synapses decide first.
+        Of no use where nothing is learnt.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> vmf.Learn(fields=True, beta="unit")
+    Learn(fields=True, beta='unit', step_size=0.02)
+    """
+
+    fields: bool = False
+    beta: str = "no"
+    step_size: float = STEP_SIZE
+
+    def __post_init__(self):
+        checks.flag(fields=self.fields)
+        checks.option(LEARNT_BETAS, beta=self.beta)
+        step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
+        checks.keep(self, fields=bool(self.fields), step_size=step_size)
+        if not self.anything and step_size != STEP_SIZE:
+            raise ValueError(f"step_size must be left out where neither fields nor beta are learnt, got {step_size}")
+
+    @property
+    def anything(self):
+        """Whether anything but the synapses is learnt."""
+        return self.fields or self.beta != "no"
+
+
+class RealParameters(NamedTuple):
+    """Inverse temperatures and fields of R replicas, and the centres of the coordinates in which they climb."""
+
+    beta: np.ndarray  # (R, P)
+    visible_fields: np.ndarray | None  # (R, N); None: a model without fields
+    hidden_fields: np.ndarray | None  # (R, P)
+    pixel_means: np.ndarray | None  # (R, N), μ; None: fields are not learnt
+    centre: np.ndarray | None  # (R, P), r, a running mean
+
+    @property
+    def is_centred(self):
+        return self.centre is not None
+
+
+def start_parameters(beta, fields, learn, data, shape):
+    """RealParameters of R replicas, shape (R, N, P): fields given or, where learnt, those of independent pixels."""
+    n_replicas, n_visible, n_hidden = shape
+    beta = np.broadcast_to(beta, (n_replicas, n_hidden)).astype(np.float64)
+    visible_fields, hidden_fields = fields
+    if learn.fields and visible_fields is None:
+        visible_fields = pixel_fields(data)
+    if visible_fields is None and hidden_fields is None:
+        return RealParameters(beta, None, None, None, None)
+    visible_fields = np.zeros(n_visible) if visible_fields is None else visible_fields
+    hidden_fields = np.zeros(n_hidden) if hidden_fields is None else hidden_fields
+    tiled = np.tile(visible_fields, (n_replicas, 1)), np.tile(hidden_fields, (n_replicas, 1))
+    if not learn.fields:
+        return RealParameters(beta, *tiled, None, None)
+    pixel_means = np.tile(total_spins(data) / len(data.bits), (n_replicas, 1))
+    return RealParameters(beta, *tiled, pixel_means, np.zeros((n_replicas, n_hidden)))
+
+
+def posterior(means, real):
+    """Q and the parameters of the machine, as the bound takes them."""
+    return Posterior(means, real.beta, real.visible_fields, real.hidden_fields)
+
+
+def _scales(beta, means):
+    """β/√N in the precision of the means, (R, 1, P)."""
+    return (beta / np.sqrt(means.shape[1])).astype(means.dtype)[:, None]
+
+
+def centred_gradient(real, means, evaluation):
+    """The derivative of total + KL with respect to the means, at fixed a' and b'."""
+    if not real.is_centred:
+        return evaluation.gradient
+    scales, dtype = _scales(real.beta, means), means.dtype
+    of_hidden = evaluation.slopes.hidden_fields[:, None].astype(dtype) * scales
+    of_visible = evaluation.slopes.visible_fields[:, :, None].astype(dtype)
+    pixels = real.pixel_means[:, :, None].astype(dtype)
+    centre = real.centre[:, None].astype(dtype) * scales
+    return evaluation.gradient - (pixels * of_hidden + of_visible * centre)
+
+
+def real_distance(real, evaluation, n_samples, learn):
+    """Root mean square of the derivatives of what is learnt, a sample, of each replica."""
+    learnt = []
+    if real.is_centred:
+        learnt += [evaluation.slopes.visible_fields, evaluation.slopes.hidden_fields]
+    if learn.beta == "unit":
+        learnt.append(evaluation.slopes.log_beta)
+    elif learn.beta == "global":
+        learnt.append(evaluation.slopes.log_beta.mean(axis=1, keepdims=True))
+    if not learnt:
+        return 0.0
+    return np.sqrt(np.mean(np.concatenate(learnt, axis=1) ** 2, axis=1)) / n_samples
+
+
+def step_parameters(real, means, new_means, evaluation, learn, *, n_samples, step_size, max_beta):
+    """The parameters after a step along their derivatives, while the synapses go from ``means`` to ``new_means``."""
+    if not learn.anything:
+        return real
+    couplings = _scales(real.beta, means) * means
+    moved = real
+    if learn.beta != "no":
+        moved = real._replace(
+            beta=_next_beta(real, couplings, evaluation.slopes, learn, n_samples, step_size, max_beta)
+        )
+    if not real.is_centred:
+        return moved
+    # the fields follow their derivatives, and the couplings so that the mean fields of both layers stay
+    change = _scales(moved.beta, means) * new_means - couplings
+    a = real.visible_fields + step_size / n_samples * evaluation.slopes.visible_fields
+    b = real.hidden_fields + step_size / n_samples * evaluation.slopes.hidden_fields
+    a -= np.einsum("rnp,rp->rn", change, real.centre)
+    b -= np.einsum("rnp,rn->rp", change, real.pixel_means)
+    centre = CENTRE_MEMORY * real.centre + (1 - CENTRE_MEMORY) * evaluation.hidden_means
+    return moved._replace(visible_fields=a, hidden_fields=b, centre=centre)
+
+
+def _next_beta(real, couplings, slopes, learn, n_samples, step_size, max_beta):
+    """β after a step in ln β, in units of its Fisher information, which but for a factor of order 1 is M β²."""
+    slope = slopes.log_beta
+    if real.is_centred:
+        slope = slope - slopes.hidden_fields * np.einsum("rnp,rn->rp", couplings, real.pixel_means)
+        slope -= real.centre * np.einsum("rnp,rn->rp", couplings, slopes.visible_fields)
+    curvature = n_samples * real.beta**2
+    if learn.beta == "global":
+        slope = slope.mean(axis=1, keepdims=True)
+        curvature = curvature.mean(axis=1, keepdims=True)
+    move = np.clip(BETA_SHARE * step_size * slope / curvature, -MAX_BETA_STEP, MAX_BETA_STEP)
+    return np.clip(real.beta * np.exp(move), 1.001 * checks.MIN_BETA, max_beta)

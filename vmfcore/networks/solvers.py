@@ -217,7 +217,7 @@ class Cavity:
 
 @dataclass(frozen=True)
 class Tap:
-    r"""The equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
+    r"""Equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
 
     Parameters
     ----------

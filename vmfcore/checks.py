@@ -11,6 +11,10 @@ import numpy as np
 
 MIN_BETA, MAX_BETA = 1e-6, 50.0  # the square of a much smaller number underflows
 MAX_SIZE = 1e6  # of fields, couplings and temperatures: single precision must hold their sums
+MAX_THEORY_FIELD = 1000.0  # of fields and singular values whose Gaussian averages the dynamical theory takes
+MAX_STRENGTH = 100.0  # of random couplings
+MAX_EXPONENT = 20.0  # of a spectrum that is a power law
+MAX_MESSAGE = 1e100  # of message passing without memory: its square must stay finite
 
 
 def _is_number(value, kind):

@@ -16,6 +16,10 @@ MIN_SINGLE_TOL = 1e-6  # single precision does not settle to less than some of i
 MIN_KL_WEIGHT, MAX_KL_WEIGHT = 1e-6, 1e6
 MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
 MAX_SIZE = 1e6  # of fields, couplings and temperatures: single precision must hold their sums
+MAX_THEORY_FIELD = 1000.0  # of fields and singular values whose Gaussian averages the dynamical theory takes
+MAX_STRENGTH = 100.0  # of random couplings
+MAX_EXPONENT = 20.0  # of a spectrum that is a power law
+MAX_MESSAGE = 1e100  # of message passing without memory: its square must stay finite
 
 
 def _is_number(value, kind):

@@ -1,7 +1,6 @@
 """What every learner shares: its result, where it starts, and the choice among restarts."""
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from vmfcore import checks
 from vmfcore.data.packing import pack_spins
@@ -70,6 +69,8 @@ def best_restart(climb, rank, n_restarts, n_steps, seed, *, progress, callback, 
 
     ``report(step, means, bound)`` moves the progress bar, which begins at ``done``, and calls the user's callback.
     """
+    from tqdm.auto import tqdm  # takes 20 ms to import
+
     bar_options = {"disable": not progress, "desc": desc, "unit": "step", "initial": done}
     rngs = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n_restarts)]
     with one_blas_thread(), tqdm(total=n_restarts * n_steps, **bar_options) as bar:

@@ -21,7 +21,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq, least_squares
+import scipy
 
 from vmfcore import checks
 from vmfcore.networks.network import ConvergenceWarning
@@ -144,7 +144,9 @@ def _rest(squares, layers, tol, max_iter):
         n_iter += FIXED_POINT_STEPS
         if variances.all():
             start, options = np.clip(np.log(variances), *limits), dict.fromkeys(("xtol", "ftol", "gtol"), 1e-15)
-            found = least_squares(excess, start, args=(target,), bounds=limits, max_nfev=max_iter, **options)
+            found = scipy.optimize.least_squares(
+                excess, start, args=(target,), bounds=limits, max_nfev=max_iter, **options
+            )
             variances, n_iter = np.exp(found.x), n_iter + found.nfev
         residual = float((np.abs(change(variances, "consistent")) / (1 + variances)).max())
         if residual < best[1]:
@@ -249,6 +251,6 @@ def critical_strength(singular_values, visible_fields, hidden_fields):
     for log_size in np.arange(np.log(0.1), np.log(MAX_FIELD), np.log(1.2)):
         high = log_size - log_edge
         if excess(high) >= 0:
-            return float(np.exp(brentq(excess, low, high, xtol=1e-6))) if low is not None else 0.0
+            return float(np.exp(scipy.optimize.brentq(excess, low, high, xtol=1e-6))) if low is not None else 0.0
         low = high
     return float("inf")

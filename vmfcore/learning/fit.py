@@ -17,10 +17,8 @@ from vmfcore.networks.network import NETWORK_ADVICE, check_tolerance, warn_few_c
 
 STEP_SIZES = {"natural": 0.15, "adam": 0.03}
 TOLERANCES = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing
-MAX_SINGLE_BETA = 8.0  # beyond it the averages of the data term leave the range of single precision
 SCHEDULES = ("constant", "linear")
 LEARNT_BETAS = ("no", "global", "unit")
-MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-6, 1e6
 PAIR = (tuple, list, np.ndarray)
 
 
@@ -177,8 +175,8 @@ def fit(
     checks.option(SCHEDULES, schedule=schedule)
     field_step = checks.real(0, 1, closed="right", field_step=field_step)
     dtype = checks.precision(dtype=dtype)
-    if dtype == np.float32 and np.max(beta) > MAX_SINGLE_BETA:
-        raise ValueError(f"dtype must be float64 for beta > {MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
+    if dtype == np.float32 and np.max(beta) > checks.MAX_SINGLE_BETA:
+        raise ValueError(f"dtype must be float64 for beta > {checks.MAX_SINGLE_BETA:g}, got {dtype} and beta {beta!r}")
     tol = TOLERANCES[dtype] if tol is None else tol
     check_tolerance(tol, dtype)
     options = check_options(data.n_visible, n_hidden, data_term, model_term, expectation, n_points, tol, max_iter)
@@ -187,7 +185,9 @@ def fit(
     temperatures = tuple(temperature) if isinstance(temperature, PAIR) else (temperature, temperature)
     if len(temperatures) != 2:
         raise ValueError(f"temperature must be a number or (first, last), got {temperature!r}")
-    temperatures = tuple(checks.real(MIN_TEMPERATURE, MAX_TEMPERATURE, temperature=value) for value in temperatures)
+    temperatures = tuple(
+        checks.real(checks.MIN_TEMPERATURE, checks.MAX_TEMPERATURE, temperature=value) for value in temperatures
+    )
     if batch_size is not None:
         checks.integer(1, batch_size=batch_size)
         if batch_size > len(data.bits):
@@ -210,7 +210,7 @@ def fit(
         prior_mean,
         0.0 if to_the_end else settled,
         learn_beta,
-        0.999 * (MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA),
+        0.999 * (checks.MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA),
         bound_every if sampled else None,
         batch_size,
         seed,

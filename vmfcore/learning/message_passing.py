@@ -23,7 +23,7 @@ from vmfcore.learning.result import FitResult, History
 from vmfcore.machines.machine import signs
 from vmfcore.machines.planted import site_log_prior
 from vmfcore.networks.exact import hidden_states
-from vmfcore.networks.network import MAX_DAMPING, warn_unconverged
+from vmfcore.networks.network import warn_unconverged
 from vmfcore.numerics.spins import log2cosh
 
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
@@ -177,7 +177,7 @@ def infer_weights(
     if n_hidden > MAX_JOINT_UNITS:
         raise ValueError(f"n_hidden must be at most {MAX_JOINT_UNITS} for sums over joint states, got {n_hidden}")
     log_prior = site_log_prior(n_hidden, prior_mean, correlation)
-    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
+    checks.real(0, checks.MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     checks.real(checks.MIN_BETA, checks.MAX_BETA, beta=beta)
     checks.flag(learn_beta=learn_beta)

@@ -8,9 +8,6 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.numerics.jit import kernel
 
-MAX_COUPLING = 100.0  # exp(2J) and its square must stay finite
-MAX_DAMPING = 0.95
-MIN_SINGLE_TOL = 1e-6
 FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
 NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
@@ -51,24 +48,24 @@ def warn_few_chains(stacklevel):
 @kernel
 def more_damping(damping, residual, before):
     """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
-    return min(0.5 * (1.0 + damping), MAX_DAMPING) if residual > 0.5 * before else damping
+    return min(0.5 * (1.0 + damping), checks.MAX_DAMPING) if residual > 0.5 * before else damping
 
 
 def check_tolerance(tol, dtype):
     """Single precision does not settle to less than some of its rounding errors."""
-    if dtype == np.float32 and checks.real(0, np.inf, tol=tol) < MIN_SINGLE_TOL:
-        raise ValueError(f"tol must be at least {MIN_SINGLE_TOL:g} in single precision, got {tol!r}")
+    if dtype == np.float32 and checks.real(0, np.inf, tol=tol) < checks.MIN_SINGLE_TOL:
+        raise ValueError(f"tol must be at least {checks.MIN_SINGLE_TOL:g} in single precision, got {tol!r}")
 
 
 def check_network(couplings, visible_fields, hidden_fields, damping, tol, max_iter, dtype=np.float64):
     """Checked arguments of a solver: couplings (1, N, P), fields (1, N) and (1, K, P), whether K is absent."""
     couplings = checks.array((None, None), dtype=dtype, couplings=couplings)
-    checks.within(MAX_COUPLING, couplings=couplings)
+    checks.within(checks.MAX_COUPLING, couplings=couplings)
     a = checks.array(couplings.shape[:1], visible_fields=visible_fields)
     b = checks.array((None, couplings.shape[1]), hidden_fields=np.atleast_2d(hidden_fields))
     checks.within(checks.MAX_SIZE, visible_fields=a, hidden_fields=b)
     a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
-    checks.real(0, MAX_DAMPING, closed="both", damping=damping)
+    checks.real(0, checks.MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     check_tolerance(tol, couplings.dtype)
     checks.integer(1, max_iter=max_iter)

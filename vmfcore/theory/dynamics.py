@@ -19,8 +19,8 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq, least_squares
 
 from vmfcore import checks
 from vmfcore.networks.network import ConvergenceWarning
@@ -189,7 +189,7 @@ def critical_strength(singular_values: ArrayLike, visible_fields: ArrayLike, hid
         if excess(log_factor) >= 0:
             if stable is None:
                 return 0.0
-            return float(np.exp(brentq(excess, stable, log_factor, xtol=1e-6)))
+            return float(np.exp(scipy.optimize.brentq(excess, stable, log_factor, xtol=1e-6)))
         stable = log_factor
     return float("inf")
 
@@ -261,7 +261,7 @@ def _refined(variances, following, log_limits, max_iter):
         return (following(c) - c) / c
 
     start = np.clip(np.log(variances), *log_limits)
-    found = least_squares(
+    found = scipy.optimize.least_squares(
         relative_change,
         start,
         bounds=log_limits,

@@ -4,8 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PROFILE ?= local
-CONFIG ?= $(error CONFIG must be the file of a sweep, as in make sweep CONFIG=notebooks/batch/phase_diagram.yaml)
-SNAKEMAKE := $(BIN)/snakemake --workflow-profile profiles/$(PROFILE)
+CONFIG ?= $(error CONFIG must be the file of a sweep, as in make sweep CONFIG=workflow/sweeps/phase_diagram.yaml)
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/$(PROFILE)
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 

@@ -29,7 +29,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("call", "arguments", "error", "message"), TABLE)
 def test_bad_argument(call, arguments, error, message):
-    with pytest.raises(error, match="^" + message):
+    with pytest.raises(error, match=r"^" + message):
         call(**arguments)
 
 
@@ -91,10 +91,10 @@ def test_priors_that_do_not_fit():
 
 
 def test_starts_that_do_not_fit():
-    with pytest.raises(ValueError, match="^n_restarts must be 1 where init is an array, got 2"):
+    with pytest.raises(ValueError, match=r"^n_restarts must be 1 where init is an array, got 2"):
         vmf.fit(SPINS, 3, 1.0, init=MEANS, n_restarts=2, seed=0)
     rows = np.random.default_rng(0).choice([-1, 1], size=(3, 5))
-    with pytest.raises(ValueError, match='^init="pca" needs n_hidden <= the rank of the data covariance, 2, got 3'):
+    with pytest.raises(ValueError, match=r'^init="pca" needs n_hidden <= the rank of the data covariance, 2, got 3'):
         vmf.fit(rows, 3, 1.0, init="pca", seed=0)
     # the hidden fields tell how many networks there are, and the messages must follow
     two = vmf.Network(MEANS, np.zeros(5), np.zeros((2, 3)))
@@ -113,15 +113,15 @@ def test_solvers_that_do_not_fit():
     message = r"^solver must be Gibbs for more than 20 units in both layers, got Exact\(\) and 21"
     with pytest.raises(ValueError, match=message):
         vmf.log_likelihood(np.ones((2, 21)), wide, vmf.Exact(), seed=0)
-    with pytest.raises(ValueError, match="^bound_every must be None outside a fit, got 2"):
+    with pytest.raises(ValueError, match=r"^bound_every must be None outside a fit, got 2"):
         vmf.Gibbs(3, 2, bound_every=2).solve(networks.NETWORK)
     # two hidden units are averaged over by a product of Gauss' rules of any number of points, more by Sobol' points
     for solver in (None, vmf.Tap(), vmf.Exact()):
         term = vmf.Quenched(solver, n_points=48)
         assert np.isfinite(vmf.bound(SPINS, MEANS[:, :2], 1.0, objective(term)).total)
-        with pytest.raises(ValueError, match="^n_points must be a power of two, got 48"):
+        with pytest.raises(ValueError, match=r"^n_points must be a power of two, got 48"):
             vmf.bound(SPINS, MEANS, 1.0, objective(term))
-        with pytest.raises(ValueError, match="^n_points must be a power of two, got 48"):
+        with pytest.raises(ValueError, match=r"^n_points must be a power of two, got 48"):
             vmf.fit(SPINS, 3, 1.0, objective(term), seed=0)
 
 

@@ -91,9 +91,7 @@ def twins(problem, symmetry, objective):
 
 
 @MORE
-@given(
-    problem=PROBLEM, symmetry=SYMMETRIES, objective=OBJECTIVES, kl_weight=KL_WEIGHTS, rule=RULES, learn=LEARNS
-)
+@given(problem=PROBLEM, symmetry=SYMMETRIES, objective=OBJECTIVES, kl_weight=KL_WEIGHTS, rule=RULES, learn=LEARNS)
 def test_a_fit_is_finite_and_knows_no_labels(problem, symmetry, objective, kl_weight, rule, learn):
     if symmetry == "signs":  # of a unit that is reversed the prior mean is, too
         objective = replace(objective, prior=vmf.Prior())

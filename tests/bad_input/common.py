@@ -73,8 +73,8 @@ SEED = [
 ]
 MACHINE = vmf.Machine(np.ones((5, 3)), 1.0)
 MACHINES = [
-    (MACHINE.couplings, TypeError, "machine must be (a )?Machine, got "),
-    (None, TypeError, "machine must be (a )?Machine, got None"),
+    (MACHINE.couplings, TypeError, "machine must be Machine, got "),
+    (None, TypeError, "machine must be Machine, got None"),
     (MACHINE._replace(weights=MEANS + 2), ValueError, r"machine.weights must hold means in \[-1, 1\], got 2.0"),
     (MACHINE._replace(weights=MEANS[0]), ValueError, "machine.weights must be a non-empty array of shape"),
     (MACHINE._replace(weights=NAN), ValueError, "machine.weights must hold finite numbers"),

@@ -147,7 +147,7 @@ CASES = {
                 (MEANS + 3, ValueError, "estimate must"),
             ],
             "teacher": [
-                (MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, (3|any)\), got shape \(3, 3\)")
+                (MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, any\), got shape \(3, 3\)")
             ],
         },
     ),
@@ -156,7 +156,7 @@ CASES = {
         {"estimate": MEANS, "teacher": MEANS + 1},
         {
             "estimate": [(MEANS[0], ValueError, "estimate must be a non-empty array of shape")],
-            "teacher": [(MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, (3|any)\)")],
+            "teacher": [(MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, any\)")],
         },
     ),
     "match_hidden_units": Case(
@@ -164,7 +164,7 @@ CASES = {
         {"estimate": MEANS, "teacher": MEANS + 1},
         {
             "estimate": [(MEANS + 3, ValueError, r"estimate must hold means in \[-1, 1\]")],
-            "teacher": [(MEANS[:, :2], ValueError, r"teacher must be a non-empty array of shape \(5, 3\)")],
+            "teacher": [(MEANS[:3], ValueError, r"teacher must be a non-empty array of shape \(5, any\)")],
         },
     ),
     "synaptic_entropy": Case(

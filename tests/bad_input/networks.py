@@ -125,7 +125,7 @@ CASES = {
                     r"hidden_fields must have shape \(P,\) for chains, got \(2, 3\)",
                 ),
             ],
-            "start": [(np.ones((3, 3)), TypeError, "start must be the messages of an earlier run or None, got ndarray")],
+            "start": [(MEANS, TypeError, "start must be the messages of an earlier run or None, got ndarray")],
             "seed": SEED,
         },
     ),

@@ -3,6 +3,7 @@ import pytest
 
 import vmfcore as vmf
 from vmfcore.bounds import data_term as data_terms
+from vmfcore.data import packing
 
 
 def samples(rng, n_samples=37, n_visible=13):
@@ -38,6 +39,32 @@ def test_bits_beyond_the_last_spin_are_ignored(rng):
     for init in ("random", "pca"):
         one, other = (vmf.fit(data, 3, 1.1, n_steps=5, init=init, seed=0) for data in (dirty, clean))
         np.testing.assert_array_equal(one.means, other.means)
+
+
+@pytest.mark.parametrize("size", [1, 5, 36, 37, 38, None])
+def test_blocks_are_all_samples_in_their_order(rng, size, monkeypatch):
+    monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)  # None: seven samples at once
+    spins = samples(rng)
+    packed = vmf.pack_spins(spins)
+    for dtype in (np.int8, np.float32):
+        blocks = list(packed.blocks(dtype, size))
+        assert {len(block) for block in blocks[:-1]} <= {size or 7}
+        assert 1 <= len(blocks[-1]) <= (size or 7)
+        assert all(block.dtype == dtype for block in blocks)
+        np.testing.assert_array_equal(np.concatenate(blocks), spins)
+
+
+def test_sums_and_fields_of_pixels(rng, monkeypatch):
+    monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)
+    spins = samples(rng)
+    spins[:, 2] = 1
+    packed = vmf.pack_spins(spins)
+    total = packing.total_spins(packed)
+    assert total.dtype == np.float64
+    np.testing.assert_array_equal(total, spins.sum(axis=0))
+    # Laplace: 38 of 39 samples are up
+    assert packing.pixel_fields(packed)[2] == pytest.approx(0.5 * np.log(38))
+    np.testing.assert_allclose(np.tanh(packing.pixel_fields(packed)), total / 39, atol=1e-15)
 
 
 @pytest.mark.parametrize("options", [{"init": "pca"}, {"batch_size": 11}, {"dtype": np.float32, "data_term": "tap"}])

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chisquare
 from small import same, small_machine
 
-from vmfcore.data.packing import pack_spins
+from vmfcore.data import packing
 from vmfcore.machines import machine as machines
 from vmfcore.machines.machine import Machine
 
@@ -48,9 +48,9 @@ def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
         # a field that fixes the visible layer
         _, _, r, _ = naive.network_averages(machine.couplings, 50.0 * sigma, machine.hidden_fields)
         expected.append(r)
-    for data in (spins, pack_spins(spins)):
-        for block in (machines.BLOCK, 2 * 11):
-            monkeypatch.setattr(machines, "BLOCK", block)
+    for data in (spins, packing.pack_spins(spins)):
+        for block in (packing.BLOCK, 2 * 11):
+            monkeypatch.setattr(packing, "BLOCK", block)
             np.testing.assert_allclose(machines.hidden_means(data, machine), expected, atol=1e-13)
 
 

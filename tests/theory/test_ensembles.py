@@ -12,7 +12,8 @@ ENSEMBLES = [("iid", None), ("orthogonal", None), ("power-law", 0.3), ("power-la
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(13, 5), (5, 11), (7, 7), (3, 1)])
 def test_resolvent_equals_traces_of_matrices(rng, n_visible, n_hidden):
-    couplings, x = rng.normal(size=(n_visible, n_hidden)), 0.37
+    couplings = rng.normal(size=(n_visible, n_hidden))
+    x = 0.37
     squares = np.linalg.svd(couplings, compute_uv=False) ** 2
     solution = resolvent(squares, x, n_visible, n_hidden)
     z = (1 + solution.tau).prod() / x
@@ -41,7 +42,8 @@ def test_resolvent_solves_its_equation(squares, x, more):
 
 
 def test_resolvent_of_several_networks_is_that_of_each(rng):
-    squares, x = rng.uniform(size=5), rng.uniform(size=(2, 3))
+    squares = rng.uniform(size=5)
+    x = rng.uniform(size=(2, 3))
     batch = resolvent(squares, x, 7, 5)
     for index in np.ndindex(x.shape):
         for part, single in zip(batch, resolvent(squares, x[index], 7, 5), strict=True):
@@ -62,10 +64,10 @@ def test_couplings_have_the_singular_values_of_their_ensemble(n_visible, n_hidde
 
 
 def test_a_spectrum_of_your_own(rng):
-    own = rng.uniform(size=5)
-    couplings = vmf.random_couplings(7, 5, own, strength=2.0, seed=1)
-    np.testing.assert_array_equal(vmf.ensemble_spectrum(7, 5, own, strength=2.0), 2 * own)
-    np.testing.assert_allclose(np.linalg.svd(couplings, compute_uv=False), np.sort(2 * own)[::-1], atol=1e-13)
+    values = rng.uniform(size=5)
+    couplings = vmf.random_couplings(7, 5, values, strength=2.0, seed=1)
+    np.testing.assert_array_equal(vmf.ensemble_spectrum(7, 5, values, strength=2.0), 2 * values)
+    np.testing.assert_allclose(np.linalg.svd(couplings, compute_uv=False), np.sort(2 * values)[::-1], atol=1e-13)
 
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(1201, 601), (601, 1201), (701, 701)])
@@ -91,6 +93,8 @@ def test_singular_vectors_are_uniform_over_rotations():
 
 @pytest.mark.parametrize(("ensemble", "exponent"), ENSEMBLES)
 def test_seeds_repeat_couplings(ensemble, exponent):
-    one, same, other = (vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=seed) for seed in (3, 3, 4))
+    one = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
+    same = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
+    other = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=4)
     np.testing.assert_array_equal(one, same)
     assert (one != other).all()

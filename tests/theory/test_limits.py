@@ -78,7 +78,8 @@ def test_evidence_ceiling_at_beta_one():
 def test_theory_over_four_decades_of_density(beta):
     alphas = np.geomspace(0.01, 100, 60)
     q, sign = vmf.bayes_optimal_overlap(alphas, beta)
-    entropy, evidence = vmf.bayes_optimal_entropy(alphas, beta), vmf.evidence_ceiling(alphas, beta)
+    entropy = vmf.bayes_optimal_entropy(alphas, beta)
+    evidence = vmf.evidence_ceiling(alphas, beta)
     for curve in (q, sign, evidence, -entropy):
         assert np.diff(curve).min() > -1e-8
     assert ((entropy > -1e-8) & (entropy <= np.log(2))).all()

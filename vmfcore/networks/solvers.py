@@ -25,7 +25,7 @@ from vmfcore.networks.network import (
     warn_unconverged,
 )
 from vmfcore.networks.tap import correlations, solve_tap
-from vmfcore.networks.vamp import MAX_MESSAGE, VampState, solve_vamp
+from vmfcore.networks.vamp import VampState, solve_vamp
 from vmfcore.numerics.jit import one_blas_thread
 
 TOL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 3e-6}  # of message passing, where none is given
@@ -217,7 +217,7 @@ class Cavity:
 
 @dataclass(frozen=True)
 class Tap:
-    r"""The equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
+    r"""Equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ class Vamp:
         lead = () if single else (networks.shape[1],)
         size = sum(networks.couplings.shape[1:])
         gamma = checks.array((*lead, size), start=start).reshape(-1, size)
-        checks.within(MAX_MESSAGE, start=gamma)
+        checks.within(checks.MAX_MESSAGE, start=gamma)
         return gamma
 
 
@@ -379,7 +379,7 @@ class Gibbs:
     n_temperatures : int >= 1
         Steps of the annealing that starts the chains and estimates ln Z.
     bound_every : int >= 1 or None
-        Of `vmfcore.fit` alone: steps between two bounds that history and callback see, each at the price of an
+        Of `vmfcore.fit` alone: steps between two bounds, which are entries of the history, each at the price of an
         annealing; None: at the first step only, and nan elsewhere.
 
     Notes

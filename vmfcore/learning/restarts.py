@@ -6,7 +6,6 @@ from vmfcore import checks
 from vmfcore.data.packing import PackedSpins, pack_spins
 
 INITS = ("random", "pca")
-BLOCK = 4096  # samples unpacked at once
 START_SIZE = 0.2  # |λ| of a start along principal components
 ROUNDING = 1e-9  # of an eigenvalue of the data covariance, relative to its trace
 
@@ -61,8 +60,7 @@ def _leading_eigenvectors(data, n_hidden):
         return variances, centred.T @ vectors[:, -n_hidden:]
     total = np.zeros(n_visible)
     gram = np.zeros((n_visible, n_visible))
-    for start in range(0, n_samples, BLOCK):
-        spins = data.take(slice(start, start + BLOCK)).dense(np.float64)
+    for spins in data.blocks(np.float64):
         total += spins.sum(axis=0)
         gram += spins.T @ spins
     mean = total / n_samples

@@ -15,7 +15,7 @@ from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import sweep
 from vmfcore.numerics.jit import one_blas_thread
 
-BLOCK = 2**18  # spins of samples, or of chains, at once: they stay in cache
+BLOCK = 2**18  # spins of chains at once: they stay in cache
 SAMPLES = 2  # stream of random numbers
 MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
@@ -125,9 +125,7 @@ def hidden_field_blocks(spins, machine):
     if data.n_visible != n_visible:
         raise ValueError(f"spins must have shape (any, {n_visible}) for this machine, got shape {data.shape}")
     couplings = machine.couplings
-    block = max(1, BLOCK // n_visible)
-    for start in range(0, len(data.bits), block):
-        sigma = data.take(slice(start, start + block)).dense(np.float64)
+    for sigma in data.blocks(np.float64):
         yield sigma, sigma @ couplings + machine.hidden_fields
 
 

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.numerics.blocks import IN_MEMORY, blocks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
-BLOCK = 2**21  # numbers held at once
+BLOCK = IN_MEMORY  # numbers held at once
 
 
 class ExactState(NamedTuple):
@@ -36,12 +37,11 @@ def hidden_states(n_hidden):
 
 def hidden_log_weights(couplings, visible_fields, hidden):
     """ln of the weight of each hidden state without its own fields: Σ_i ln 2cosh(a_i + Σ_μ J_iμ h_μ)."""
-    weights = np.empty(len(hidden))
-    block = max(1, BLOCK // len(couplings))
-    for start in range(0, len(hidden), block):
-        fields = hidden[start : start + block] @ couplings.T + visible_fields
-        weights[start : start + block] = log2cosh(fields).sum(axis=1)
-    return weights
+    log_weights = np.empty(len(hidden))
+    for block in blocks(len(hidden), len(couplings), BLOCK):
+        fields = hidden[block] @ couplings.T + visible_fields
+        log_weights[block] = log2cosh(fields).sum(axis=1)
+    return log_weights
 
 
 def log_partition(couplings, visible_fields, hidden_fields):
@@ -77,6 +77,7 @@ def log_partition(couplings, visible_fields, hidden_fields):
     a = checks.array((couplings.shape[0],), visible_fields=visible_fields)
     b = checks.array((couplings.shape[1],), hidden_fields=hidden_fields)
     checks.within(checks.MAX_SIZE, couplings=couplings, visible_fields=a, hidden_fields=b)
+    # the visible units are summed by their cosh, the hidden ones, which should be fewer, state by state
     if couplings.shape[0] < couplings.shape[1]:
         couplings, a, b = couplings.T, b, a
     hidden = hidden_states(couplings.shape[1])

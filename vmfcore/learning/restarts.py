@@ -24,11 +24,6 @@ def check_learner(spins, n_hidden, n_steps, n_restarts, init, seed) -> tuple[Pac
     return data, init
 
 
-def restart_generators(seed, n_restarts):
-    """Random numbers of each restart, which do not depend on how many there are."""
-    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n_restarts)]
-
-
 def starting_means(init, data, n_hidden, rng, random_means):
     """Means (N, P): given, principal components, or ``random_means(rng, (N, P))``."""
     if isinstance(init, np.ndarray):

@@ -52,7 +52,7 @@ def exact_posterior(spins, n_hidden: int, beta: float, *, prior: Prior = Prior()
     checks.integer(1, n_hidden=n_hidden)
     checks.real(0, np.inf, beta=beta)
     checks.instance(Prior, prior=prior)
-    n_samples, n_visible = spins.shape
+    n_visible = spins.shape[1]
     if n_visible * n_hidden > MAX_SUMMED_SYNAPSES:
         raise ValueError(
             f"n_hidden must leave N P <= {MAX_SUMMED_SYNAPSES} for a sum over all synapses, "

@@ -123,7 +123,7 @@ class Annealed:
         t = np.tanh(scales)
         # all synapses in the order (R, P, N), in which the matrix products want them
         columns = np.ascontiguousarray(np.swapaxes(q.means, 1, 2))
-        couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales)
+        couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales, with_value)
         couplings = np.swapaxes(couplings, 1, 2)
         # message passing sees one state of the network: of two that mirror each other, one is chosen
         visible_fields, hidden_fields = q.fields

@@ -127,7 +127,7 @@ def evaluate(data, q: Posterior, objective, warm_start=COLD, *, n_samples=None, 
     n_samples = len(data.bits) if n_samples is None else n_samples
     share = n_samples / len(data.bits)
     model = objective.model_term.evaluate(q, warm_start, with_value)
-    of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields)
+    of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields, with_value)
     gradient = combine(share, of_data.gradient, -n_samples, model.gradient)
     # Σ_a a·σ^a, the part of the data term that only machines with fields have
     spins = total_spins(data) if q.has_fields else 0.0

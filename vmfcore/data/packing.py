@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vmfcore import checks
-
-BLOCK = 2**18  # spins that are packed or unpacked at once: they stay in cache
+from vmfcore.numerics.blocks import IN_SHARED_CACHE, rows_at_once
 
 
 class PackedSpins(NamedTuple):
@@ -68,7 +67,7 @@ class PackedSpins(NamedTuple):
         [(2, 3), (2, 3), (1, 3)]
         """
         if size is None:
-            size = max(1, BLOCK // self.n_visible)
+            size = rows_at_once(self.n_visible, IN_SHARED_CACHE)
         for start in range(0, len(self.bits), size):
             yield self.take(slice(start, start + size)).dense(dtype)
 
@@ -102,7 +101,7 @@ def pack_spins(spins: Any) -> PackedSpins:
     n_samples, n_visible = spins.shape
     bits = np.empty((n_samples, _n_bytes(n_visible)), np.uint8)
     # block by block: an array in a file may be larger than memory
-    size = max(1, BLOCK // n_visible)
+    size = rows_at_once(n_visible, IN_SHARED_CACHE)
     for start in range(0, n_samples, size):
         block = spins[start : start + size]
         if not checks.are_spins(block):

@@ -15,9 +15,9 @@ from vmfcore.learning.parameters import (
     step_parameters,
 )
 from vmfcore.learning.rules import Rule, distance, share_of_step
+from vmfcore.numerics.streams import Stream, generator
 
 WINDOW = 20  # steps over which the distance from a stationary point is averaged
-BATCHES = 3  # stream of random numbers, apart from those of the starts
 
 
 class Problem(NamedTuple):
@@ -113,7 +113,7 @@ def batches(data, batch_size, seed, skip=0):
     """
     while batch_size is None:
         yield data
-    rng = np.random.default_rng([seed, BATCHES])
+    rng = generator(seed, Stream.BATCHES)
     n_samples = len(data.bits)
     while True:
         order = rng.permutation(n_samples)

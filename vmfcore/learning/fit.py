@@ -9,12 +9,13 @@ from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields,
 from vmfcore.learning.checkpoints import kept_in
 from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
-from vmfcore.learning.restarts import check_learner, restart_generators, starting_means
+from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural, Rule, distance
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.numerics.jit import one_blas_thread
+from vmfcore.numerics.streams import restart_generators
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing, where none is given
 

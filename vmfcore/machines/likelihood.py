@@ -20,8 +20,8 @@ from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.spins import log2cosh
+from vmfcore.numerics.streams import Stream, generator
 
-CHAINS = 5  # stream: chains are independent of samples of the same seed
 MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
 
 
@@ -92,7 +92,7 @@ def estimate_log_partition(
     checks.within(checks.MAX_SIZE, base=base)
     _check_chains(solver)
     checks.integer(0, seed=seed)
-    rng = np.random.default_rng([seed, CHAINS])
+    rng = generator(seed, Stream.ANNEALING)
     path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
     if reverse_from is None:
         sign, hidden = 1, np.ones((solver.n_chains, n_hidden), np.float32)

@@ -6,8 +6,7 @@ from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.networks.resolvent import check_spectrum
-
-COUPLINGS = 7  # stream of random numbers
+from vmfcore.numerics.streams import Stream, generator
 
 ENSEMBLES = ("iid", "orthogonal", "power-law")
 ANGLES = 2**14  # at which the law of Marchenko and Pastur is integrated
@@ -138,7 +137,7 @@ def random_couplings(
     """
     singular_values = ensemble_spectrum(n_visible, n_hidden, ensemble, strength=strength, exponent=exponent)
     checks.integer(0, seed=seed)
-    rng = np.random.default_rng([seed, COUPLINGS])
+    rng = generator(seed, Stream.COUPLINGS)
     if isinstance(ensemble, str) and ensemble == "iid":
         return strength / np.sqrt(n_visible) * rng.normal(size=(n_visible, n_hidden))
     left = _orthogonal_columns(n_visible, len(singular_values), rng)

@@ -1,4 +1,4 @@
-r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds, Bayes-optimal overlaps, evidence.
+r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds and Bayes-optimal overlaps.
 
 One hidden unit, or a finite number of independent ones, and data drawn at the student's own inverse temperature β.
 The replica-symmetric theory has one order parameter, the overlap Q of the posterior mean with the teacher, and its
@@ -20,7 +20,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from vmfcore import checks
-from vmfcore.numerics.spins import line_grid, log2cosh
+from vmfcore.numerics.spins import line_grid
 
 PRIORS = ("uniform", "matched")
 AVERAGE_ERROR = 1e-13  # of the nodes; that of a Gaussian average of tanh comes to 1e-9
@@ -123,116 +123,9 @@ def bayes_optimal_overlap(alpha: ArrayLike, beta: float) -> tuple[np.ndarray, np
     >>> sign_overlap.round(4)
     array([0.    , 0.5544, 0.8829])
     """
-    alphas = _check_arguments(alpha, beta)
-    overlap, information = _fixed_points(alphas, beta)
+    alphas = check_arguments(alpha, beta)
+    overlap, information = fixed_points(alphas, beta)
     return overlap, scipy.special.erf(np.sqrt(information / 2))
-
-
-def free_entropy(alpha: ArrayLike, beta: float) -> np.ndarray:
-    r"""Replica-symmetric free entropy φ per synapse; φ - ln 2 is the log-evidence above the uniform model.
-
-    .. math::
-        \phi = -\tfrac12\kappa(1+Q) + E\ln 2\cosh(\kappa+\sqrt\kappa z)
-            + \alpha\bigl[-\tfrac12\beta^2 Q + E\ln\cosh(\beta^2Q + \beta\sqrt Q z)\bigr]
-
-    Parameters
-    ----------
-    alpha : float or array > 0
-        Sample density M/N.
-    beta : float > 0
-        Inverse temperature.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats per synapse; ln 2 up to α = β⁻⁴.
-
-    Notes
-    -----
-    The equations of `bayes_optimal_overlap` are its stationary point in Q and κ.
-
-    References
-    ----------
-    Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
-
-    Examples
-    --------
-    >>> import vmfcore as vmf
-    >>> vmf.free_entropy([0.5, 3, 5], 1.0).round(4)
-    array([0.6931, 0.7565, 0.95  ])
-    """
-    alphas = _check_arguments(alpha, beta)
-    overlap, information = _fixed_points(alphas, beta)
-    of_sites = -0.5 * information * (1 + overlap) + _gaussian_average(log2cosh, information)
-    of_a_sample = -0.5 * beta**2 * overlap + _gaussian_average(log2cosh, beta**2 * overlap) - LN2
-    return of_sites + alphas * of_a_sample
-
-
-def evidence_ceiling(alpha: ArrayLike, beta: float) -> np.ndarray:
-    r"""Log-evidence per synapse above that of uniform spins, (ln P(data) + M N ln 2)/(N P) → φ - ln 2.
-
-    Parameters
-    ----------
-    alpha : float or array > 0
-        Sample density M/N.
-    beta : float > 0
-        Inverse temperature.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats, >= 0.
-
-    Notes
-    -----
-    φ is that of `free_entropy`.  No bound on the log-likelihood of planted data exceeds the ceiling for N → ∞ and
-    P = 1 or independent hidden units.
-
-    References
-    ----------
-    Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
-
-    Examples
-    --------
-    >>> import vmfcore as vmf
-    >>> vmf.evidence_ceiling([3, 5], 1.0).round(4)
-    array([0.0634, 0.2569])
-    """
-    return free_entropy(alpha, beta) - LN2
-
-
-def bayes_optimal_entropy(alpha: ArrayLike, beta: float) -> np.ndarray:
-    r"""Entropy per synapse of the posterior, φ - α [E ln cosh(β² + β z) - β²/2]: what the data leave undecided.
-
-    Parameters
-    ----------
-    alpha : float or array > 0
-        Sample density M/N.
-    beta : float > 0
-        Inverse temperature.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats, from ln 2 (nothing known) to 0 (all known); good to 1e-10 (1 + α).
-
-    Notes
-    -----
-    φ is that of `free_entropy`; what is taken from it is the log-likelihood of the teacher itself above uniform spins.
-
-    References
-    ----------
-    Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
-
-    Examples
-    --------
-    >>> import vmfcore as vmf
-    >>> vmf.bayes_optimal_entropy([0.5, 3, 10], 1.0).round(4)
-    array([0.6116, 0.267 , 0.0267])
-    """
-    total = free_entropy(alpha, beta)
-    of_the_teacher = _gaussian_average(log2cosh, beta**2) - LN2 - 0.5 * beta**2
-    return total - np.asarray(alpha) * of_the_teacher
 
 
 def principal_component_overlap(alpha: ArrayLike, beta: float) -> np.ndarray:
@@ -262,7 +155,7 @@ def principal_component_overlap(alpha: ArrayLike, beta: float) -> np.ndarray:
     >>> vmf.principal_component_overlap([0.5, 2, 5], 1.0).round(4)
     array([0.    , 0.5774, 0.8165])
     """
-    alphas = _check_arguments(alpha, beta)
+    alphas = check_arguments(alpha, beta)
     signal = np.maximum(0, 1 - 1 / (alphas * beta**4))
     noise = 1 / (alphas * beta**2)
     return np.sqrt(signal / (1 + noise))
@@ -287,7 +180,7 @@ def mean_overlap(information: ArrayLike) -> np.ndarray:
     >>> mean_overlap([0.01, 1.0, 10.0]).round(4)
     array([0.0099, 0.5504, 0.9976])
     """
-    return _gaussian_average(np.tanh, information)
+    return gaussian_average(np.tanh, information)
 
 
 def check_densities(alpha):
@@ -298,13 +191,13 @@ def check_densities(alpha):
     return densities
 
 
-def _check_arguments(alpha, beta):
+def check_arguments(alpha, beta):
     """The densities as float64, of a planted ensemble at inverse temperature beta."""
     checks.real(0, np.inf, beta=beta)
     return check_densities(alpha)
 
 
-def _gaussian_average(function, information):
+def gaussian_average(function, information):
     """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
     kappa = np.asarray(information, dtype=np.float64)
     # the widest Gaussian asks for most nodes; the others take the same
@@ -314,7 +207,7 @@ def _gaussian_average(function, information):
     return function(fields) @ weights
 
 
-def _fixed_points(alphas, beta):
+def fixed_points(alphas, beta):
     """Q and κ of checked densities, arrays of their shape."""
     solutions = [_fixed_point(alpha, beta) for alpha in alphas.ravel()]
     overlaps = np.array([solution.overlap for solution in solutions])

@@ -1,5 +1,7 @@
-"""One line a benchmark: what was measured, against what, the ratio and its limit."""
+"""The machine, and one line a benchmark: what was measured, against what, the ratio and its limit."""
 
+import os
+import platform
 import sys
 from pathlib import Path
 
@@ -8,6 +10,22 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # naive
 
 ROWS = []
+
+
+def machine():
+    """The processor in words: its model, the cores that this process may use, and whether it has AVX-512."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    info = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        info.setdefault(name.strip(), value.strip())
+    model = info.get("model name", platform.machine())
+    flags = info.get("flags", "").split()
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} cores, {'with' if 'avx512f' in flags else 'without'} AVX-512"
 
 
 @pytest.fixture
@@ -28,6 +46,7 @@ def pytest_terminal_summary(terminalreporter):
     if not ROWS:  # a run of the unit tests passes here, too
         return
     terminalreporter.section("what, ratio (limit), against what")
+    terminalreporter.write_line(machine())
     width = max(len(what) for what, *_ in ROWS)
     for what, against, value, limit in ROWS:
         mark = "" if limit is None else f"  (<= {limit:.3g})" + ("" if value <= limit else "  MISSED")

@@ -1,11 +1,13 @@
-# make run: every notebook into runs/             make sweep CONFIG=FILE.yaml: a sweep        make report: one page
-# make test: unit tests, notebook regression       make bench: timings against references     make lint: style
+# make run: every notebook into runs/             make sweep CONFIG=phase_diagram: a sweep     make report: one page
+# make test: unit tests, notebook regression      make bench: timings against references       make lint: style
 # PROFILE=slurm or cluster-generic: run and sweep on a cluster; after a kill -9: make unlock run, make unlock sweep ...
 PYTHON ?= python3
 BIN := .venv/bin
 PROFILE ?= local
-CONFIG ?= $(error CONFIG must be the file of a sweep, as in make sweep CONFIG=notebooks/batch/phase_diagram.yaml)
-SNAKEMAKE := $(BIN)/snakemake --workflow-profile profiles/$(PROFILE)
+CONFIG ?= $(error CONFIG must be a sweep, as in make sweep CONFIG=workflow/sweeps/phase_diagram.yaml)
+# the file of a sweep, or the bare name of one in workflow/sweeps
+SWEEP = $(or $(wildcard workflow/sweeps/$(CONFIG).yaml),$(CONFIG))
+SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/$(PROFILE)
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
@@ -17,12 +19,12 @@ run: .venv/ready
 
 # what is there is whole: jobs write their results in one step
 sweep: .venv/ready
-	$(SNAKEMAKE) sweep --ignore-incomplete --config "sweep=$(CONFIG)"
-	@echo "Done. The table, what each job took, and the figure are in runs/sweeps/$(basename $(notdir $(CONFIG)))/"
+	$(SNAKEMAKE) sweep --ignore-incomplete --config "sweep=$(SWEEP)"
+	@echo "Done. The table, what each job took, and the figure are in runs/sweeps/$(basename $(notdir $(SWEEP)))/"
 
 # of make run, or with CONFIG=... of that sweep
 report: .venv/ready
-	$(BIN)/snakemake --report runs/report.html $(if $(filter file,$(origin CONFIG)),,sweep --config "sweep=$(CONFIG)")
+	$(BIN)/snakemake --report runs/report.html $(if $(filter file,$(origin CONFIG)),,sweep --config "sweep=$(SWEEP)")
 
 # after a kill -9 or a power failure
 unlock: .venv/ready

@@ -107,3 +107,32 @@ def test_no_path_of_a_machine_in_any_tracked_file():
         if path.is_file() and path.suffix not in {".npz", ".png"}:
             found = re.search(r"(?<![\w.*(|])/(?:home|root|work|Users)/\w+", path.read_text())
             assert not found, f"{name} has {found.group(0)}"
+
+
+TOP_LEVEL = {
+    "notebooks",
+    "vmfcore",
+    "workflow",
+    "docs",
+    "data",
+    "tests",
+    ".ci",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.lock",
+    "environment.yml",
+    "README.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    ".gitignore",
+}
+
+
+def test_the_top_level_holds_only_the_rooms_and_what_tools_look_for_there():
+    try:
+        names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    assert {Path(name).parts[0] for name in names} <= TOP_LEVEL

@@ -1,0 +1,80 @@
+"""Snakemake from the file of a sweep to its table, with every profile (tests/faults.py kills it)."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vmfcore as vmf
+from parameters import check_names_and_types
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"n_visible": 31, "n_hidden": [2], "correlations": [0.0], "n_restarts": 2, "n_steps": 30}
+
+
+@pytest.fixture
+def small_sweep(write_sweep):
+    return write_sweep(values={"alpha": [2.0]}, fixed=SMALL, seeds=2)
+
+
+def snakemake(profile, *arguments):
+    command = [Path(sys.executable).parent / "snakemake", "--workflow-profile", f"workflow/profiles/{profile}"]
+    command = [str(part) for part in (*command, "--nolock", *arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def run_sweep(profile, path, folder):
+    return snakemake(profile, "sweep", "--ignore-incomplete", "--config", f"sweep={path}", f"runs={folder}")
+
+
+def test_the_profile_of_slurm_plans_the_same_jobs(small_sweep, tmp_path):
+    # there is no Slurm here: only that its plugin takes the profile and the graph
+    done = snakemake("slurm", "sweep", "-n", "--config", f"sweep={small_sweep}", f"runs={tmp_path}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "\njob " in done.stdout + done.stderr
+
+
+def test_make_run_plans_every_notebook(tmp_path):
+    done = snakemake("local", "run", "-n", "--config", f"runs={tmp_path}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    n_notebooks = len(list((ROOT / "notebooks").glob("*.ipynb")))
+    assert re.search(rf"^notebook +{n_notebooks}$", done.stdout + done.stderr, re.MULTILINE)
+
+
+def test_a_sweep_from_its_file_to_its_table(small_sweep, tmp_path, notebook):
+    # cluster-generic submits jobs as to a cluster: to this machine
+    tables = []
+    for profile in ("cluster-generic", "local"):
+        done = run_sweep(profile, small_sweep, tmp_path / profile)
+        assert done.returncode == 0, done.stderr[-3000:]
+        tables.append((tmp_path / profile / "sweeps" / "sweep" / "table.csv").read_text())
+    assert tables[0] == tables[1]
+    header, *rows = tables[0].splitlines()
+    assert header == "alpha,seed,n_hidden,correlation,rule,means_overlap,sign_overlap"
+    assert [row.split(",")[:5] for row in rows] == [
+        ["2.0", seed, "2", "0.0", rule] for seed in "01" for rule in ("natural", "adam")
+    ]
+    files = sorted((tmp_path / "local" / "sweeps" / "sweep" / "jobs").glob("*.npz"))
+    assert len(files) == 2
+    for file in files:
+        _, values = vmf.load_results(file)
+        parameters = json.loads(values["parameters"])
+        assert parameters == check_names_and_types(notebook, parameters)
+        assert (values["seed"], values["vmfcore_version"]) == (parameters["seed"], vmf.__version__)
+        assert values["seconds"] > 0
+        assert values["peak_mb"] > 10
+        assert values["revision"]
+    assert_that_a_changed_byte_is_refused(small_sweep, tmp_path / "local", files[0])
+
+
+def assert_that_a_changed_byte_is_refused(path, folder, file):
+    (folder / "sweeps" / "sweep" / "table.csv").unlink()
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    done = run_sweep("local", path, folder)
+    assert done.returncode != 0
+    assert "its sha256 differs" in done.stderr

@@ -1,0 +1,71 @@
+"""Tables of finished runs: what they found, and what they took."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import vmfcore as vmf
+from figures import FIGURES
+from parameters import check_names_and_types
+
+# what the file of every run tells beside its results
+ABOUT_RUNS = ("seconds", "peak_mb", "revision", "vmfcore_version", "numpy_version", "numba_version", "parameters")
+
+
+def write_summary(results, path):
+    """A table of what several runs took, from the files of their results, by name; as .csv and, to look at, .html."""
+    rows = []
+    for name, file in results.items():
+        _, values = vmf.load_results(file)
+        rows.append({"run": name} | {key: values[key] for key in ABOUT_RUNS})
+    _write_csv_and_html(path, rows)
+
+
+def write_sweep(sweep, jobs, folder):
+    """Of the finished jobs in ``folder``/jobs: jobs.csv, what each took; the figure; and at last table.csv.
+
+    The table has a row for each row of the jobs' tables, or a row a job with its numbers, after what was varied.
+    """
+    defaults = check_names_and_types(sweep.path, {})
+    observed, about = [], []
+    for name, given in jobs.items():
+        table, values = vmf.load_results(folder / "jobs" / f"{name}.npz")
+        varied = {key: given.get(key, defaults[key]) for key in (*sweep.varied, "seed")}
+        about.append({"job": name} | varied | {key: values[key] for key in ABOUT_RUNS})
+        observed += [varied | row for row in _rows(table, values)]
+    _write_csv_and_html(folder / "jobs.csv", about)
+    # the table takes its name when all else is there: then the sweep is finished
+    part = folder / ".table.csv"
+    _write_csv(part, observed)
+    if sweep.figure:
+        FIGURES[sweep.figure].draw(part, folder / "figure", defaults | sweep.fixed)
+    os.replace(part, folder / "table.csv")
+
+
+def _rows(table, values):
+    """The rows of a run's table as mappings; of a run without one, a single row of its numbers."""
+    columns = [column.tolist() for column in table.values()]
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*columns, strict=True)]
+    if rows:
+        return rows
+    numbers = {key: value for key, value in values.items() if not isinstance(value, np.ndarray)}
+    return [{key: value for key, value in numbers.items() if key not in ABOUT_RUNS}]
+
+
+def _write_csv_and_html(path, rows):
+    _write_csv(path, rows)
+    pd.read_csv(path).to_html(Path(path).with_suffix(".html"), index=False)
+
+
+def _write_csv(path, rows):
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+        # on the disk before the file is renamed
+        file.flush()
+        os.fsync(file.fileno())

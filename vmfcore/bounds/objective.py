@@ -75,6 +75,11 @@ class Objective:
         """Whether the averages of the dual network come from chains."""
         return isinstance(self.model_term.solver, Gibbs)
 
+    @property
+    def bound_every(self):
+        """Steps between two bounds that chains are to tell in a fit; None of other solvers."""
+        return self.model_term.solver.bound_every if self.is_sampled else None
+
     def for_size(self, n_visible, n_hidden, tol, dtype=np.float64):
         """The objective whose model term has a solver that fits, with this tolerance where that has none."""
         return replace(self, model_term=self.model_term.for_size(n_visible, n_hidden, tol, dtype))
@@ -182,8 +187,8 @@ def _evaluate_checked(spins, means, beta, objective, fields, seed, open_interval
         raise ValueError(f"objective.kl_weight must be 1 for a bound, got {objective.kl_weight}")
     objective = objective.for_size(*means.shape, TOL[means.dtype])
     solver = objective.model_term.solver
-    if objective.is_sampled and solver.bound_every is not None:
-        raise ValueError(f"bound_every must be None outside a fit, got {solver.bound_every}")
+    if objective.bound_every is not None:
+        raise ValueError(f"bound_every must be None outside a fit, got {objective.bound_every}")
     if open_interval and np.abs(means).max() == 1:
         raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
     with one_blas_thread():

@@ -140,7 +140,7 @@ def climb(problem, state, watch, keep) -> ClimbState:
 
 def _step(problem, data, state, watch) -> ClimbState:
     """One step of all restarts that climb: look where they stand, let those go that are at rest, move the others."""
-    with_history = watch.asks_at(state.step) or state.step == problem.n_steps
+    with_history = _belongs_to_history(problem, state, watch)
     evaluation = _evaluate(problem, data, state, with_history)
     state = _measure(problem, state, evaluation, with_history)
     if with_history:
@@ -152,10 +152,18 @@ def _step(problem, data, state, watch) -> ClimbState:
     return _advance(problem, state, evaluation, means, stays)
 
 
+def _belongs_to_history(problem, state, watch):
+    """Whether the user wants to see this step: as `Every` says, the last, and where chains are to tell the bound."""
+    bound_every = problem.objective.bound_every
+    asks_for_bound = bound_every is not None and state.step % bound_every == 0
+    return watch.asks_at(state.step) or state.step == problem.n_steps or asks_for_bound
+
+
 def _evaluate(problem, data, state, with_value) -> Evaluation:
     """The objective of this stage on the data of this step, which stand for all."""
     objective = problem.stages[state.stage]
-    warm_start = objective.cold_start(problem.data, problem.seed) if state.warm_start is COLD else state.warm_start
+    is_cold = state.warm_start.messages is None
+    warm_start = objective.cold_start(problem.data, problem.seed) if is_cold else state.warm_start
     q = posterior(state.rule_state.means, state.real)
     return evaluate(data, q, objective, warm_start, n_samples=len(problem.data.bits), with_value=with_value)
 
@@ -175,7 +183,8 @@ def _record(problem, data, state, evaluation, watch):
     """Add a row to the history of every restart that climbs, and tell the user."""
     bound = evaluation.bound
     objective = problem.stages[state.stage]
-    if objective.is_sampled and _asks_for_bound(objective, state.step, data is problem.data):
+    is_known = state.step == 0 and data is problem.data
+    if objective.bound_every is not None and state.step % objective.bound_every == 0 and not is_known:
         # persistent chains do not know ln Z: anneal new ones, on all data
         cold = objective.cold_start(problem.data, problem.seed)
         bound = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold).bound
@@ -186,12 +195,6 @@ def _record(problem, data, state, evaluation, watch):
         step = int(state.n_evaluations[restart])
         state.histories[restart].append(np.array([step, *row]))
         watch.look(step, means, Bound(*(float(part) for part in row[:4])))
-
-
-def _asks_for_bound(objective, step, is_full_batch):
-    every = objective.model_term.solver.bound_every
-    known = step == 0 and is_full_batch
-    return every is not None and step % every == 0 and not known
 
 
 def _retire(problem, state, means):

@@ -99,8 +99,8 @@ def fit(
     -----
     O(M N P) a step and the model term (`bound`).  Single precision takes less than half the time and changes the bound
     by about 1e-6 of its parts.
-    With batches, the bounds of history and callback are estimates, whose noise may keep a run from settling: `converged`
-    and `bound` come from all data at the end.  Average longer by a smaller step.
+    With batches, the bounds of history and callback are estimates, whose noise may keep a run from settling:
+    `converged` and `bound` come from all data at the end.  Average longer by a smaller step.
     With data_term "calibrated" the total is flat or falls around λ = 0, so that from a random or principal-component
     start the Gaussian bound is climbed first (the history shows both climbs; the steps count on), which costs about
     twice the steps, more near the threshold.  It is exact for N → ∞ and independent hidden units; for correlated ones

@@ -1,9 +1,9 @@
 r"""The real parameters of a machine, inverse temperatures and fields, and how they climb.
 
-With J_iμ = β_μ λ_iμ/√N the energy is written in centred coordinates as (σ - μ)ᵀ J (h - r) + a'·σ + b'·h, where μ and r
-are the means of the spins over the data: a = a' - J r, b = b' - Jᵀ μ.  Derivatives at fixed a', b' do not see the mean
-image, which otherwise rules the climb: a step of the couplings moves a and b so that both layers keep their mean fields.
-Without learnt fields there is nothing to move, and the coordinates are the plain ones.
+With J_iμ = β_μ λ_iμ/√N the energy is written in centred coordinates as (σ - μ)ᵀ J (h - r) + a'·σ + b'·h, where μ and
+r are the means of the spins over the data: a = a' - J r, b = b' - Jᵀ μ.  Derivatives at fixed a', b' do not see the mean
+image, which otherwise rules the climb: a step of the couplings moves a and b so that both layers keep their mean
+fields.  Without learnt fields there is nothing to move, and the coordinates are the plain ones.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""Choices for a purpose, as arguments of `vmfcore.fit`: print them, change them, ``vmf.fit(..., **vmf.PAPER, seed=0)``."""
+"""Choices for a purpose, as arguments of `vmfcore.fit`: ``vmf.fit(spins, P, beta, **vmf.PAPER, seed=0)``."""
 
 from vmfcore.bounds.model_term import Annealed, Quenched
 from vmfcore.bounds.objective import Objective

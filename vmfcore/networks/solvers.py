@@ -217,7 +217,7 @@ class Cavity:
 
 @dataclass(frozen=True)
 class Tap:
-    r"""The equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
+    r"""Equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
 
     Parameters
     ----------
@@ -379,7 +379,7 @@ class Gibbs:
     n_temperatures : int >= 1
         Steps of the annealing that starts the chains and estimates ln Z.
     bound_every : int >= 1 or None
-        Of `vmfcore.fit` alone: steps between two bounds that history and callback see, each at the price of an
+        Of `vmfcore.fit` alone: steps between two bounds, which are entries of the history, each at the price of an
         annealing; None: at the first step only, and nan elsewhere.
 
     Notes

@@ -20,7 +20,7 @@ TABLE = [
 
 
 def evaluate(term, means, beta, warm_start=COLD):
-    """A model term of means (N, P), or (R, N, P) of replicas; message passing stops at 1e-9 unless it says otherwise."""
+    """A model term of means (N, P), or (R, N, P) of replicas; message passing stops at 1e-9 by default."""
     sized = term.for_size(*means.shape[-2:], tol=1e-9)
     return sized.evaluate(Posterior.of(means, beta), warm_start)
 

@@ -12,8 +12,8 @@ SOLVERS = [vmf.Exact(), vmf.Cavity(tol=1e-12), vmf.Tap(tol=1e-12)]
 MODEL_TERMS = [term(solver) for term in (vmf.Annealed, vmf.Quenched) for solver in SOLVERS]
 
 
-def annealed(solver, prior=vmf.Prior()):
-    return vmf.Objective(model_term=vmf.Annealed(solver), prior=prior)
+def annealed(solver, prior_mean=0.0):
+    return vmf.Objective(model_term=vmf.Annealed(solver), prior=vmf.Prior(prior_mean))
 
 
 def problem(rng, n_visible, n_hidden, n_samples=7):
@@ -44,7 +44,7 @@ def test_kl(rng):
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(5, 2), (3, 3), (7, 1)])
 def test_annealed_bound_is_the_naive_sum_of_its_parts(rng, n_visible, n_hidden):
     spins, means = problem(rng, n_visible, n_hidden)
-    got = vmf.bound(spins, means, 0.9, annealed(vmf.Exact(), vmf.Prior(0.2)))
+    got = vmf.bound(spins, means, 0.9, annealed(vmf.Exact(), prior_mean=0.2))
     data, model, kl = (
         naive.data_term(spins, means, 0.9),
         len(spins) * naive.log_mean_z(means, 0.9),

@@ -182,7 +182,7 @@ def test_a_planted_machine_is_recovered_with_its_fields_and_temperatures(solver)
     machine, spins = planted_machine()
     rule, learn = vmf.Natural(0.1, "linear"), vmf.Learn(fields=True, beta="unit", step_size=1.0)
     result = vmf.fit(spins, 3, 1.0, objective_with(solver), rule, learn=learn, n_steps=600, n_restarts=4, seed=0)
-    order, _ = vmf.match_hidden_units(result.weights, machine.weights)
+    order = vmf.match_hidden_units(result, machine).student
     assert vmf.overlap(result.weights, machine.weights).min() > 0.95  # two synapses of 101 may err, measured one
     # 3001 samples tell a field of a free spin to 1/√3001 = 0.018
     assert np.sqrt(np.mean((result.visible_fields - machine.visible_fields) ** 2)) < 2 * 0.018

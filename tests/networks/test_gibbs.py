@@ -3,9 +3,9 @@ import numba
 import numpy as np
 import pytest
 
-from vmfcore.machines.planted import draw_exactly
+import vmfcore as vmf
 from vmfcore.networks import gibbs
-from vmfcore.networks.exact import run_exact
+from vmfcore.networks.exact import draw_exactly
 from vmfcore.numerics.jit import one_blas_thread
 
 PRECISIONS = (np.float64, np.float32)
@@ -58,7 +58,7 @@ def test_fields_beyond_the_range_of_exp_decide():
 
 def test_chains_that_start_from_the_exact_distribution_keep_it(rng):
     couplings, a, b = network(rng, 11, 3)
-    exact = run_exact(couplings, a, b)
+    exact = vmf.Exact().solve(vmf.Network(couplings, a, b))
     n_chains, stream = 40009, np.random.default_rng(5)
     spins = draw_exactly(couplings, a, b, n_chains, stream).astype(float)
     hidden = np.where(2 * stream.random((n_chains, 3)) - 1 < np.tanh(b + spins @ couplings), 1.0, -1.0)

@@ -35,7 +35,7 @@ def p_value(spins, p):
 @pytest.mark.parametrize("start", [None, -1])
 @pytest.mark.parametrize("block", [N_SAMPLES, 5003])
 def test_free_spins_follow_their_distribution_given_the_held_ones(start, block, rng, monkeypatch):
-    monkeypatch.setattr(machines, "BLOCK", 5 * block)
+    monkeypatch.setattr(machines, "IN_SHARED_CACHE", 5 * block)
     machine = small_machine(rng)
     start = None if start is None else np.full((N_SAMPLES, 5), start)
     spins = vmf.sample(machine, N_SAMPLES, start=start, clamped=PATTERN, n_sweeps=61, seed=2)

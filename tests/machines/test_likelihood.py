@@ -166,6 +166,6 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
 def test_ratios_of_hyperbolic_cosines(size, reach, rng):
     fields, log_weights = rng.uniform(-reach, reach, size=(7, size)), rng.normal(size=7)
     expected = log_weights + (naive.log2cosh(0.9 * fields) - naive.log2cosh(0.4 * fields)).sum(axis=1)
-    constants = annealing.numbers(np.dtype(np.float64))[0]
-    annealing._add_log_ratios(fields, (0.4, 0.9), constants, log_weights)
+    constants = annealing.constants_of(np.dtype(np.float64))
+    annealing._add_log_ratios(fields, 0.4, 0.9, constants, log_weights)
     np.testing.assert_allclose(log_weights, expected, rtol=1e-13, atol=1e-11)  # of a thousand roundings

@@ -49,8 +49,8 @@ def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
         _, _, r, _ = naive.network_averages(machine.couplings, 50.0 * sigma, machine.hidden_fields)
         expected.append(r)
     for data in (spins, packing.pack_spins(spins)):
-        for block in (packing.BLOCK, 2 * 11):
-            monkeypatch.setattr(packing, "BLOCK", block)
+        for block in (packing.IN_SHARED_CACHE, 2 * 11):
+            monkeypatch.setattr(packing, "IN_SHARED_CACHE", block)
             np.testing.assert_allclose(machines.hidden_means(data, machine), expected, atol=1e-13)
 
 
@@ -59,7 +59,7 @@ def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
 )
 def test_samples_follow_the_distribution(options, rng, monkeypatch):
     machine, options, n_samples = small_machine(rng), dict(options), 20011
-    monkeypatch.setattr(machines, "BLOCK", 5 * options.pop("block", n_samples))
+    monkeypatch.setattr(machines, "IN_SHARED_CACHE", 5 * options.pop("block", n_samples))
     if "start" in options:
         options["start"] = np.full((n_samples, 5), options["start"])
     spins = machines.sample(machine, n_samples, seed=2, **options)

@@ -6,7 +6,7 @@ from scipy.stats import chisquare
 
 import vmfcore as vmf
 from vmfcore.machines import machine as machines
-from vmfcore.machines import planted
+from vmfcore.numerics.streams import Stream, generator
 
 
 @pytest.mark.parametrize(("n_hidden", "correlation"), [(1, 0), (2, 0.3), (2, -0.6), (3, 0.3), (5, 0)])
@@ -64,8 +64,8 @@ def test_more_than_sixteen_hidden_units_relax_by_default():
 
 
 def test_teacher_and_data_draw_from_different_streams_of_a_seed():
-    assert planted.TEACHER != machines.SAMPLES
-    streams = [np.random.default_rng([9, stream]).random(5003) for stream in (planted.TEACHER, machines.SAMPLES)]
+    assert Stream.TEACHER != Stream.SAMPLES
+    streams = [generator(9, stream).random(5003) for stream in (Stream.TEACHER, Stream.SAMPLES)]
     assert abs(np.corrcoef(streams)[0, 1]) < 4 / np.sqrt(5003)
 
 

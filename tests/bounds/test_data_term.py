@@ -52,7 +52,7 @@ def test_exact_in_blocks_is_the_sum_of_its_samples(rng):
 
 
 @pytest.mark.parametrize("beta", [0.4, 2.3])
-def test_tap_is_the_extremum_over_the_hidden_means(beta, rng):
+def test_calibrated_is_the_extremum_over_the_hidden_means(beta, rng):
     spins, means = problem(rng)
     total = 0.0
     for sigma in spins:
@@ -67,8 +67,8 @@ def test_all_three_agree_for_decided_synapses(rng):
     spins, means = problem(rng)
     means = np.sign(means)
     expected = naive.log2cosh(1.2 * spins @ means / np.sqrt(7)).sum()
-    for name in data_terms.DATA_TERMS:
-        assert data_terms.DATA_TERMS[name](pack_spins(spins), means, 1.2)[0] == pytest.approx(expected, rel=1e-12), name
+    for name, term in data_terms.DATA_TERMS.items():
+        assert term(pack_spins(spins), means, 1.2)[0] == pytest.approx(expected, rel=1e-12), name
 
 
 @pytest.mark.parametrize("name", ["gaussian", "calibrated"])
@@ -126,3 +126,19 @@ def test_replicas_equal_single_students(name, dtype, rng):
         single = term(data, means[replica], 1.3)
         assert value[replica] == pytest.approx(single[0], abs=tolerance * 67 * 5)
         np.testing.assert_allclose(gradient[replica], single[1], atol=tolerance * 67 * 1.3 / np.sqrt(23))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", data_terms.DATA_TERMS)
+def test_derivatives_alone_have_the_same_bits(name, dtype, rng):
+    spins, _ = problem(rng, 23, n_samples=601)
+    means = rng.uniform(-1, 1, size=(2, 23, 5)).astype(dtype)
+    fields = rng.normal(size=(2, 5))
+    term, data = data_terms.DATA_TERMS[name], pack_spins(spins)
+    whole = term(data, means, 1.3, fields)
+    alone = term(data, means, 1.3, fields, with_value=False)
+    assert np.isfinite(whole.value).all()
+    assert alone.value.shape == whole.value.shape
+    assert np.isnan(alone.value).all()
+    for one, other in zip(alone[1:], whole[1:], strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -25,7 +25,8 @@ def test_blocks_of_hidden_states_add_up(rng, monkeypatch):
     couplings, a, b = rng.normal(size=(5, 4)), rng.normal(size=5), rng.normal(size=(2, 4))
     whole = vmf.Exact().solve(vmf.Network(couplings, a, b))
     monkeypatch.setattr(exact, "BLOCK", 5 * 3)  # 3 of the 16 hidden states at a time
-    for part, reference in zip(vmf.Exact().solve(vmf.Network(couplings, a, b)), whole, strict=True):
+    parts = vmf.Exact().solve(vmf.Network(couplings, a, b))
+    for part, reference in zip(parts[:-1], whole[:-1], strict=True):  # all but the messages, which a sum has not
         np.testing.assert_allclose(part, reference, atol=1e-14)
 
 
@@ -36,5 +37,5 @@ def test_counting_without_couplings():
 def test_too_many_units_are_refused_before_work():
     with pytest.raises(ValueError, match="couplings must have at most 20"):
         log_partition(np.zeros((23, 29)), np.zeros(23), np.zeros(29))
-    with pytest.raises(ValueError, match="n_hidden must be at most 20"):
+    with pytest.raises(ValueError, match="more than 20 hidden units, got Exact\\(\\) and 29"):
         vmf.Exact().solve(vmf.Network(np.zeros((31, 29)), np.zeros(31), np.zeros(29)))

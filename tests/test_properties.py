@@ -1,7 +1,7 @@
 """What holds for any valid problem, on hundreds of random ones: finite results and the symmetries of the model."""
 
-import itertools
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vmfcore as vmf
-from vmfcore.learning.rules import RULES
+from vmfcore.networks.exact import log_partition
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True)
 MORE = settings(MANY, max_examples=300)
-TERMS = list(itertools.product(("gaussian", "exact", "tap"), ("annealed", "quenched"), ("exact", "cavity", "tap")))
+PRECISE = {"tol": 1e-13}
+SOLVERS = [vmf.Exact(), vmf.Cavity(**PRECISE), vmf.Tap(**PRECISE)]
+MODEL_TERMS = [term for solver in SOLVERS for term in (vmf.Annealed(solver), vmf.Quenched(solver, n_points=8))]
+OBJECTIVES = st.builds(
+    vmf.Objective,
+    data_term=st.sampled_from(["gaussian", "exact", "calibrated"]),
+    model_term=st.sampled_from(MODEL_TERMS),
+    prior=st.builds(vmf.Prior, mean=st.just(0.0) | st.floats(-0.9, 0.9)),
+)
+# steps of a fit, which may weigh the KL otherwise; small weights make a step large, and rounding errors with it
+KL_WEIGHTS = st.just(1.0) | st.floats(0.5, 2.0) | st.tuples(st.floats(0.5, 2.0), st.floats(0.5, 2.0))
+SCHEDULES = st.sampled_from(["constant", "linear"])
+RULES = st.builds(vmf.Natural, schedule=SCHEDULES) | st.builds(vmf.Adam, schedule=SCHEDULES)
+LEARNS = st.builds(vmf.Learn, fields=st.booleans(), beta=st.sampled_from(["no", "global", "unit"]))
 SEEDS = st.integers(0, 2**32 - 1)
 PROBLEM = st.fixed_dictionaries(
     {
@@ -43,7 +56,7 @@ def draw(n_visible, n_hidden, n_samples, beta, spread, with_fields, seed):
     spins = rng.choice([-1, 1], size=(n_samples, n_visible))
     means = spread * rng.uniform(-1, 1, size=(n_visible, n_hidden))
     a, b = rng.normal(size=n_visible), rng.normal(size=n_hidden)
-    fields = {"visible_fields": a, "hidden_fields": b} if with_fields else {}
+    fields = (a, b) if with_fields else None
     return rng, spins, means, beta * rng.uniform(0.5, 1, size=n_hidden), fields
 
 
@@ -65,52 +78,50 @@ def relabelling(rng, symmetry, n_samples, n_hidden):
     return rows, order, signs
 
 
-def twins(problem, symmetry, terms):
-    """Arguments (spins, means, beta, options) of a problem and of its image, and the image of an array of columns."""
-    if terms[1] == "quenched":  # more hidden fields are sampled by Sobol' points, which have no symmetry
+def twins(problem, symmetry, objective):
+    """Arguments (spins, means, beta, fields) of a problem and of its image, and the image of an array of columns."""
+    if isinstance(objective.model_term, vmf.Quenched):  # more fields are Sobol' points, which have no symmetry
         problem = problem | {"n_hidden": min(problem["n_hidden"], 2)}
     rng, spins, means, beta, fields = draw(**problem)
     rows, order, signs = relabelling(rng, symmetry, *map(len, (spins, beta)))
-    options = dict(zip(("data_term", "model_term", "expectation"), terms, strict=True)) | {"n_points": 8, "tol": 1e-13}
-    other = fields and fields | {"hidden_fields": (signs * fields["hidden_fields"])[order]}
-    one = spins, means, beta, options | fields
-    two = spins[rows], (signs * means)[:, order], beta[order], options | other
+    other = fields and (fields[0], (signs * fields[1])[order])
+    one = spins, means, beta, fields
+    two = spins[rows], (signs * means)[:, order], beta[order], other
     return one, two, lambda x: (signs * x)[..., order]
 
 
 @MORE
-@given(
-    problem=PROBLEM,
-    symmetry=SYMMETRIES,
-    terms=st.sampled_from(TERMS),
-    rule=st.sampled_from(list(RULES)),
-    learn_fields=st.booleans(),
-    learn_beta=st.sampled_from(["no", "global", "unit"]),
-)
-def test_a_fit_is_finite_and_knows_no_labels(problem, symmetry, terms, rule, learn_fields, learn_beta):
-    one, two, image = twins(problem, symmetry, terms)
-    learnt = {"rule": rule, "learn_fields": learn_fields, "learn_beta": learn_beta, "n_steps": 3, "seed": 0}
+@given(problem=PROBLEM, symmetry=SYMMETRIES, objective=OBJECTIVES, kl_weight=KL_WEIGHTS, rule=RULES, learn=LEARNS)
+def test_a_fit_is_finite_and_knows_no_labels(problem, symmetry, objective, kl_weight, rule, learn):
+    if symmetry == "signs":  # of a unit that is reversed the prior mean is, too
+        objective = replace(objective, prior=vmf.Prior())
+    objective = replace(objective, kl_weight=kl_weight)
+    one, two, image = twins(problem, symmetry, objective)
+    options = {"learn": learn, "n_steps": 3, "callback": vmf.Every(1), "seed": 0}
     first, second = (
-        vmf.fit(spins, means.shape[1], beta, init=means, **options, **learnt)
-        for spins, means, beta, options in (one, two)
+        vmf.fit(spins, means.shape[1], beta, objective, rule, fields=fields, init=means, **options)
+        for spins, means, beta, fields in (one, two)
     )
     for part in (first.means, *first.bound, *first.history, first.beta, first.restart_bounds):
         assert np.isfinite(part).all()
     assert np.abs(first.means).max() <= 1
+    np.testing.assert_array_equal(first.history.step, np.arange(4))
     # rounding, 1e-16, or what message passing leaves, 1e-13, grows by derivatives of up to M β² = 48 in each of three
     # steps: 1e-13 * 48² = 2e-10
     np.testing.assert_allclose(second.means, image(first.means), atol=1e-9)
     assert second.bound.total == pytest.approx(first.bound.total, rel=1e-9, abs=1e-9)
-    if learn_fields:
+    if learn.fields:
         np.testing.assert_allclose(second.visible_fields, first.visible_fields, atol=1e-9)
         np.testing.assert_allclose(second.hidden_fields, image(first.hidden_fields), atol=1e-9)
 
 
 @MORE
-@given(problem=PROBLEM, symmetry=SYMMETRIES, terms=st.sampled_from(TERMS))
-def test_a_bound_is_finite_and_knows_no_labels(problem, symmetry, terms):
-    one, two, _ = twins(problem, symmetry, terms)
-    first, second = (vmf.bound(*args, **options) for *args, options in (one, two))
+@given(problem=PROBLEM, symmetry=SYMMETRIES, objective=OBJECTIVES)
+def test_a_bound_is_finite_and_knows_no_labels(problem, symmetry, objective):
+    if symmetry == "signs":
+        objective = replace(objective, prior=vmf.Prior())
+    one, two, _ = twins(problem, symmetry, objective)
+    first, second = (vmf.bound(*args, objective, fields=fields) for *args, fields in (one, two))
     assert np.isfinite(first).all()
     assert first.total == pytest.approx(first.data_term - first.model_term - first.kl, rel=1e-12, abs=1e-12)
     assert first.kl >= -1e-12  # rounding of up to 36 terms of order one
@@ -123,15 +134,16 @@ def test_a_bound_is_finite_and_knows_no_labels(problem, symmetry, terms):
     size=st.sampled_from([(n, p) for p in (1, 2, 3) for n in range(1, 13) if n * p <= 12]),
     n_samples=st.integers(1, 20),
     beta=st.floats(0.05, 3.0),
-    rule=st.sampled_from(list(RULES)),
+    rule=RULES,
     learn_beta=st.sampled_from(["no", "global"]),
+    prior=st.builds(vmf.Prior, mean=st.just(0.0) | st.floats(-0.9, 0.9)),
     seed=SEEDS,
 )
-def test_what_an_exact_fit_reports_is_below_the_log_evidence(size, n_samples, beta, rule, learn_beta, seed):
+def test_what_an_exact_fit_reports_is_below_the_log_evidence(size, n_samples, beta, rule, learn_beta, prior, seed):
     spins = np.random.default_rng(seed).choice([-1, 1], size=(n_samples, size[0]))
-    options = {"data_term": "exact", "learn_beta": learn_beta, "rule": rule, "n_steps": 20, "seed": seed}
-    result = vmf.fit(spins, size[1], beta, **options)
-    log_evidence = vmf.exact_posterior(spins, size[1], result.beta).log_evidence
+    objective = vmf.Objective(data_term="exact", prior=prior)
+    result = vmf.fit(spins, size[1], beta, objective, rule, learn=vmf.Learn(beta=learn_beta), n_steps=20, seed=seed)
+    log_evidence = vmf.exact_posterior(spins, size[1], result.beta, prior=prior).log_evidence
     assert result.bound.total <= log_evidence + 1e-10 * abs(log_evidence)  # rounding
 
 
@@ -141,8 +153,9 @@ def test_messages_are_finite_and_know_no_labels(network, symmetry):
     rng, couplings, a, b = draw_network(*network)
     # of a network the "samples" are its visible units
     rows, order, signs = relabelling(rng, symmetry, *couplings.shape)
-    first = vmf.run_cavity(couplings, a, b, tol=1e-13)
-    second = vmf.run_cavity((signs * couplings)[rows][:, order], a[rows], (signs * b)[order], tol=1e-13)
+    relabelled = (signs * couplings)[rows][:, order], a[rows], (signs * b)[order]
+    first = vmf.Cavity(**PRECISE).solve(vmf.Network(couplings, a, b))
+    second = vmf.Cavity(**PRECISE).solve(vmf.Network(*relabelled))
     for part in first:
         assert np.isfinite(part).all()
     assert first.converged
@@ -160,16 +173,16 @@ def test_the_partition_function_is_finite_and_knows_no_labels(network, symmetry,
     rng, couplings, a, b = draw_network(*network)
     rows, order, signs = relabelling(rng, symmetry, *couplings.shape)
     couplings *= scale
-    log_z = vmf.log_partition(couplings, a, b)
+    log_z = log_partition(couplings, a, b)
     # all 2^(N+P) states have the weight exp(0) on average or more; no state has more than all terms at their size
     n_units = sum(couplings.shape)
     sizes = sum(np.abs(x).sum() for x in (couplings, a, b))
     assert (1 - 1e-13) * n_units * np.log(2) <= log_z <= (1 + 1e-13) * (n_units * np.log(2) + sizes)
     # the sum over up to 64 states of up to 60 terms in another order
     relabelled = (signs * couplings)[rows][:, order], a[rows], (signs * b)[order]
-    assert vmf.log_partition(*relabelled) == pytest.approx(log_z, rel=1e-13)
+    assert log_partition(*relabelled) == pytest.approx(log_z, rel=1e-13)
     exchanged = couplings.T, b, a
-    assert vmf.log_partition(*exchanged) == pytest.approx(log_z, rel=1e-13)
+    assert log_partition(*exchanged) == pytest.approx(log_z, rel=1e-13)
 
 
 @MANY
@@ -193,3 +206,28 @@ def test_an_overlap_is_finite_and_knows_no_labels(n_visible, n_hidden, decided, 
     else:
         np.testing.assert_allclose(student, found, atol=1e-14)
         np.testing.assert_allclose(exchanged, found[order], atol=1e-14)
+
+
+@MANY
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 4)),
+    n_samples=st.integers(1, 7),
+    beta=st.floats(0.05, 3.0),
+    with_start=st.booleans(),
+    seed=SEEDS,
+)
+def test_samples_are_spins_and_keep_those_that_are_held(size, n_samples, beta, with_start, seed):
+    rng = np.random.default_rng(seed)
+    machine = vmf.Machine(rng.uniform(-1, 1, size), beta, rng.normal(size=size[0]), rng.normal(size=size[1]))
+    start = rng.choice([-1, 1], size=(n_samples, size[0])) if with_start else None
+    free = vmf.sample(machine, n_samples, start=start, n_sweeps=2, seed=seed)
+    assert free.dtype == np.int8
+    assert (np.abs(free) == 1).all()
+    for shape in (size[0], (n_samples, size[0])):
+        clamped = rng.choice([-1, 0, 1], size=shape)
+        spins = vmf.sample(machine, n_samples, start=start, clamped=clamped, n_sweeps=2, seed=seed)
+        assert (np.abs(spins) == 1).all()
+        assert (spins == clamped)[np.broadcast_to(clamped != 0, spins.shape)].all()
+    means = vmf.hidden_means(free, machine)
+    assert np.isfinite(means).all()
+    assert np.abs(means).max() <= 1

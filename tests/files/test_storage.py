@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from small import same, small_machine
@@ -5,6 +7,8 @@ from small import same, small_machine
 import vmfcore as vmf
 from vmfcore.files import archives, storage
 from vmfcore.machines.machine import Machine, check_machine
+
+HERE = Path(__file__).parent  # where files of vmfcore 0.6 are
 
 
 @pytest.mark.parametrize("name", ["machine.npz", "machine"])
@@ -112,3 +116,54 @@ def test_a_failure_leaves_the_file_that_was_there(rng, tmp_path, monkeypatch):
     assert metadata == {}
     with pytest.raises(FileNotFoundError, match=r"^path must be in a folder that exists, got .*nowhere"):
         vmf.save_machine(tmp_path / "nowhere" / "machine", machine)
+
+
+def test_machines_of_version_0_6_are_read():
+    bits, metadata = vmf.load_machine(HERE / "machine_06_bits.npz")
+    real, same_metadata = vmf.load_machine(HERE / "machine_06_real.npz")
+    assert (bits.weights.shape, bits.weights.dtype) == ((61, 5), np.int8)
+    assert (real.weights.shape, real.weights.dtype) == ((61, 5), np.float64)
+    # both were made from the same means: one keeps them, the other their signs
+    np.testing.assert_array_equal(bits.weights, real.binarized.weights)
+    np.testing.assert_array_equal(bits.weights.sum(axis=0), [3, 7, 5, -1, 5])
+    np.testing.assert_array_equal(bits.weights[0], [1, 1, -1, 1, 1])
+    first = [0.9083022059240091, 0.5358641812711986, -0.7480585064235958, 0.6539761718614896, 0.698144146862391]
+    np.testing.assert_array_equal(real.weights[0], first)
+    assert real.weights[60, 4] == 0.2807300656320364
+    # the other parts are the same in both, to the last bit
+    for machine in (bits, real):
+        assert [part.dtype for part in machine[1:]] == 3 * [np.float64]
+        assert [part.shape for part in machine[1:]] == [(5,), (61,), (5,)]
+        beta = [1.0609197050803643, 0.8175101294555986, 0.8080118347496867, 1.1356850330044121, 1.0348572190352234]
+        np.testing.assert_array_equal(machine.beta, beta)
+        np.testing.assert_array_equal(machine.visible_fields[[0, 60]], [0.1830017542472281, 0.11052312743075898])
+        np.testing.assert_array_equal(machine.hidden_fields[[0, 4]], [0.164373629133578, -0.24349359126741027])
+        assert same(check_machine(machine), machine)
+    for found in (metadata, same_metadata):
+        np.testing.assert_array_equal(found.pop("history"), np.arange(4.0) / 3)
+        assert found == {"dataset": "planted", "seed": 7, "bound": -1.25, "trained": True}
+        assert [type(value) for value in found.values()] == [str, int, float, bool]
+
+
+def test_results_of_version_0_6_are_read():
+    table, values = vmf.load_results(HERE / "results_06.npz")
+    assert [*table] == ["alpha", "rule", "n"]
+    np.testing.assert_array_equal(table["alpha"], [0.5, 1.0, 2.0])
+    np.testing.assert_array_equal(table["rule"], ["natural", "adam", "natural"])
+    np.testing.assert_array_equal(table["n"], [1, 2, 3])
+    assert (table["alpha"].dtype, table["n"].dtype) == (np.float64, np.int64)
+    np.testing.assert_array_equal(values.pop("grid"), np.arange(6.0).reshape(2, 3) / 7)
+    versions = {"vmfcore_version": "0.6.0", "numpy_version": "2.4.6", "numba_version": "0.68.1"}
+    expected = {"seed": 3, "beta": 1.5, "title": "overlaps, α", "on": True}
+    assert values == expected | versions
+    for name, value in expected.items():
+        assert type(values[name]) is type(value)
+
+
+def test_what_version_0_6_wrote_is_written_again(tmp_path):
+    for name in ("machine_06_bits.npz", "machine_06_real.npz"):
+        machine, metadata = vmf.load_machine(HERE / name)
+        vmf.save_machine(tmp_path / name, machine, **metadata)
+        again, _ = vmf.load_machine(tmp_path / name)
+        assert same(again, machine)
+        assert (tmp_path / name).stat().st_size == (HERE / name).stat().st_size

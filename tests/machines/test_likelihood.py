@@ -9,6 +9,7 @@ from vmfcore.machines import likelihood
 from vmfcore.machines import machine as machines
 from vmfcore.machines.machine import Machine
 from vmfcore.networks import annealing
+from vmfcore.networks.exact import log_partition
 
 
 def random_machine(rng, n_visible, n_hidden, binary=False):
@@ -18,14 +19,14 @@ def random_machine(rng, n_visible, n_hidden, binary=False):
 
 
 def exact_log_z(machine):
-    return vmf.log_partition(machine.couplings, machine.visible_fields, machine.hidden_fields)
+    return log_partition(machine.couplings, machine.visible_fields, machine.hidden_fields)
 
 
 @pytest.mark.parametrize(("n_hidden", "binary"), [(3, False), (5, True)])
 def test_probabilities_of_all_states(n_hidden, binary, rng):
     machine, spins = random_machine(rng, 11, n_hidden, binary), naive.states(11)
     expected = naive.visible_log_probabilities(machine.couplings, machine.visible_fields, machine.hidden_fields)
-    for data in (spins, vmf.pack_spins(spins)):
+    for data in (spins, packing.pack_spins(spins)):
         result = likelihood.log_likelihood(data, machine, seed=0)
         np.testing.assert_allclose(result.per_sample, expected, atol=1e-12)
         assert np.exp(result.per_sample).sum() == pytest.approx(1, abs=1e-12)
@@ -37,11 +38,11 @@ def test_probabilities_of_all_states(n_hidden, binary, rng):
 
 def test_without_couplings_pixels_are_independent(rng):
     a, spins = rng.normal(size=13), rng.choice([-1, 1], size=(7, 13))
-    machine = Machine(np.zeros((13, 17)), 1.0, a)  # 13 visible units: "auto" sums over these
+    machine = Machine(np.zeros((13, 17)), 1.0, a)  # 13 visible units: by default the sum is over these
     expected = (a * spins - naive.log2cosh(a)).sum(axis=1)
     np.testing.assert_allclose(likelihood.log_likelihood(spins, machine, seed=0).per_sample, expected, atol=1e-12)
     # from the right base every chain has the weight 1
-    result = likelihood.log_likelihood(spins, machine, base=a, method="ais", n_chains=5, n_temperatures=3, seed=0)
+    result = likelihood.log_likelihood(spins, machine, vmf.Gibbs(5, 3), base=a, seed=0)
     np.testing.assert_allclose(result.per_sample, expected, atol=1e-12)
     assert result.effective_chains == pytest.approx(5)
 
@@ -51,9 +52,9 @@ def test_importance_sampling_agrees_with_the_exact_sum_and_brackets_it(binary, r
     machine, base = random_machine(rng, 13, 5, binary), rng.normal(scale=0.2, size=13)
     log_z = exact_log_z(machine)
     samples = machines.sample(machine, 503, seed=1)
-    options = {"n_temperatures": 211, "seed": 1}
-    forward = likelihood.estimate_log_partition(machine, base, n_chains=503, **options)
-    back = likelihood.estimate_log_partition(machine, base, reverse_from=samples, **options)
+    solver = vmf.Gibbs(n_chains=503, n_temperatures=211)
+    forward = likelihood.estimate_log_partition(machine, base, solver, seed=1)
+    back = likelihood.estimate_log_partition(machine, base, solver, reverse_from=samples, seed=1)
     for estimate in (forward, back):
         # four standard errors, which are small: chance leaves them once in 16,000 seeds
         assert estimate.standard_error < 0.01
@@ -63,12 +64,13 @@ def test_importance_sampling_agrees_with_the_exact_sum_and_brackets_it(binary, r
 
 def test_too_few_temperatures_err_to_opposite_sides(rng):
     machine = random_machine(rng, 61, 7, binary=True)._replace(beta=3.0)
-    log_z, sides, effective = exact_log_z(machine), [], []
+    solver, log_z = vmf.Gibbs(n_chains=31, n_temperatures=7), exact_log_z(machine)
+    sides, effective = [], []
     for seed in range(29):
-        samples, options = machines.sample(machine, 31, seed=seed), {"n_temperatures": 7, "seed": seed}
+        samples = machines.sample(machine, 31, seed=seed)
         pair = (
-            likelihood.estimate_log_partition(machine, np.zeros(61), n_chains=31, **options),
-            likelihood.estimate_log_partition(machine, np.zeros(61), reverse_from=samples, **options),
+            likelihood.estimate_log_partition(machine, np.zeros(61), solver, seed=seed),
+            likelihood.estimate_log_partition(machine, np.zeros(61), solver, reverse_from=samples, seed=seed),
         )
         sides.append([estimate.log_partition - log_z for estimate in pair])
         effective.append([estimate.effective_chains for estimate in pair])
@@ -81,10 +83,8 @@ def test_too_few_temperatures_err_to_opposite_sides(rng):
 
 def test_the_standard_error_is_the_spread_over_seeds(rng):
     machine, base = random_machine(rng, 13, 5), np.zeros(13)
-    runs = [
-        likelihood.estimate_log_partition(machine, base, n_chains=53, n_temperatures=31, seed=seed)
-        for seed in range(101)
-    ]
+    solver = vmf.Gibbs(n_chains=53, n_temperatures=31)
+    runs = [likelihood.estimate_log_partition(machine, base, solver, seed=seed) for seed in range(101)]
     values, errors, _ = np.transpose(runs)
     # the spread of 101 values is known to 7 %: four times that
     assert values.std(ddof=1) == pytest.approx(np.sqrt((errors**2).mean()), rel=0.28)
@@ -116,19 +116,39 @@ def test_weights_are_precise_though_the_chains_are_not(way, rng, monkeypatch):
 def test_the_way_through_importance_sampling(rng):
     machine = random_machine(rng, 29, 17, binary=True)
     spins = machines.sample(machine, 101, n_sweeps=50, seed=0)
-    exact = likelihood.log_likelihood(spins, machine, method="exact", seed=0)
-    result = likelihood.log_likelihood(spins, machine, n_temperatures=211, seed=0)
+    solver = vmf.Gibbs(n_chains=200, n_temperatures=211)
+    exact = likelihood.log_likelihood(spins, machine, vmf.Exact(), seed=0)
+    result = likelihood.log_likelihood(spins, machine, solver, seed=0)
     assert 0 < result.standard_error < 0.05
     assert result.mean == pytest.approx(exact.mean, abs=4 * result.standard_error)
     assert result.mean == pytest.approx(result.per_sample.mean(), abs=1e-12)
     # the base is that of these data
-    base = packing.pixel_fields(vmf.pack_spins(spins))
+    base = packing.pixel_fields(packing.pack_spins(spins))
     np.testing.assert_allclose(np.tanh(base), spins.sum(axis=0) / 103, atol=1e-14)
-    same = likelihood.estimate_log_partition(machine, base, n_temperatures=211, seed=0)
+    same = likelihood.estimate_log_partition(machine, base, solver, seed=0)
     assert same.log_partition == result.log_partition
-    other = likelihood.log_likelihood(spins, machine, base=0.7 * base, n_temperatures=211, seed=0)
+    other = likelihood.log_likelihood(spins, machine, solver, base=0.7 * base, seed=0)
     assert other.log_partition != result.log_partition
     assert other.mean == pytest.approx(exact.mean, abs=4 * other.standard_error)
+
+
+def test_up_to_sixteen_units_are_summed_and_more_are_annealed_unless_told_otherwise(rng):
+    spins = rng.choice([-1, 1], size=(3, 23))
+    few, many = random_machine(rng, 23, 16, binary=True), random_machine(rng, 23, 17, binary=True)
+    same = likelihood.log_likelihood(spins, few, vmf.Exact(), seed=0)
+    default = likelihood.log_likelihood(spins, few, seed=0)
+    assert default.log_partition == same.log_partition
+    assert default.effective_chains == np.inf
+    # the sum may be asked for up to twenty units, chains for any number
+    annealed = likelihood.log_likelihood(spins, many, seed=0)
+    assert annealed.log_partition == likelihood.log_likelihood(spins, many, vmf.Gibbs(200, 2000), seed=0).log_partition
+    assert 0 < annealed.effective_chains < np.inf
+    summed = likelihood.log_likelihood(spins, many, vmf.Exact(), seed=0)
+    assert (summed.standard_error, summed.effective_chains) == (0, np.inf)
+    assert annealed.mean == pytest.approx(summed.mean, abs=4 * annealed.standard_error)
+    chains = likelihood.log_likelihood(spins, few, vmf.Gibbs(101, 211), seed=0)
+    assert 0 < chains.effective_chains <= 101
+    assert chains.mean == pytest.approx(default.mean, abs=4 * chains.standard_error)
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(rng):
@@ -137,7 +157,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
     for n_threads in (1, before):
         numba.set_num_threads(n_threads)
         # enough chains for two threads in the sweep and in the weights
-        runs.append(likelihood.log_likelihood(spins, machine, n_chains=307, n_temperatures=5, seed=2))
+        runs.append(likelihood.log_likelihood(spins, machine, vmf.Gibbs(307, 5), seed=2))
     assert runs[0][:4] == runs[1][:4]
     np.testing.assert_array_equal(runs[0].per_sample, runs[1].per_sample)
 
@@ -146,6 +166,6 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
 def test_ratios_of_hyperbolic_cosines(size, reach, rng):
     fields, log_weights = rng.uniform(-reach, reach, size=(7, size)), rng.normal(size=7)
     expected = log_weights + (naive.log2cosh(0.9 * fields) - naive.log2cosh(0.4 * fields)).sum(axis=1)
-    constants = annealing.numbers(np.dtype(np.float64))[0]
-    annealing._add_log_ratios(fields, (0.4, 0.9), constants, log_weights)
+    constants = annealing.constants_of(np.dtype(np.float64))
+    annealing._add_log_ratios(fields, 0.4, 0.9, constants, log_weights)
     np.testing.assert_allclose(log_weights, expected, rtol=1e-13, atol=1e-11)  # of a thousand roundings

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chisquare
 from small import same, small_machine
 
-import vmfcore as vmf
+from vmfcore.data import packing
 from vmfcore.machines import machine as machines
 from vmfcore.machines.machine import Machine
 
@@ -48,9 +48,9 @@ def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
         # a field that fixes the visible layer
         _, _, r, _ = naive.network_averages(machine.couplings, 50.0 * sigma, machine.hidden_fields)
         expected.append(r)
-    for data in (spins, vmf.pack_spins(spins)):
-        for block in (machines.BLOCK, 2 * 11):
-            monkeypatch.setattr(machines, "BLOCK", block)
+    for data in (spins, packing.pack_spins(spins)):
+        for block in (packing.IN_SHARED_CACHE, 2 * 11):
+            monkeypatch.setattr(packing, "IN_SHARED_CACHE", block)
             np.testing.assert_allclose(machines.hidden_means(data, machine), expected, atol=1e-13)
 
 
@@ -59,7 +59,7 @@ def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):
 )
 def test_samples_follow_the_distribution(options, rng, monkeypatch):
     machine, options, n_samples = small_machine(rng), dict(options), 20011
-    monkeypatch.setattr(machines, "BLOCK", 5 * options.pop("block", n_samples))
+    monkeypatch.setattr(machines, "IN_SHARED_CACHE", 5 * options.pop("block", n_samples))
     if "start" in options:
         options["start"] = np.full((n_samples, 5), options["start"])
     spins = machines.sample(machine, n_samples, seed=2, **options)
@@ -99,3 +99,25 @@ def test_samples_repeat_for_any_number_of_threads(n_hidden, rng):
         runs.append(machines.sample(machine, 211, n_sweeps=None if n_hidden == 5 else 5, seed=3))
     np.testing.assert_array_equal(*runs)
     assert (machines.sample(machine, 211, n_sweeps=5, seed=4) != runs[0]).any()
+
+
+def test_visible_means_are_those_of_the_joint_distribution(rng):
+    machine, hidden = small_machine(rng, 11, 3), rng.choice([-1, 1], size=(7, 3))
+    # a field that fixes the hidden layer
+    expected = [naive.network_averages(machine.couplings, machine.visible_fields, 50.0 * h)[1] for h in hidden]
+    found = machines.visible_means(hidden, machine)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+def test_visible_means_are_what_samples_have_on_average(rng):
+    machine = small_machine(rng, 11, 3)
+    spins = machines.sample(machine, 20011, seed=1)
+    # the average of <σ|h> over P(h), by enumeration
+    hidden = naive.states(3)
+    log_p = naive.log2cosh(machine.visible_fields + hidden @ machine.couplings.T).sum(axis=1)
+    log_p = log_p + hidden @ machine.hidden_fields
+    p = np.exp(log_p - np.logaddexp.reduce(log_p))
+    expected = p @ machines.visible_means(hidden, machine)
+    # five standard errors of a mean of 20011 signs
+    np.testing.assert_allclose(spins.mean(axis=0), expected, atol=5 / np.sqrt(20011))

@@ -7,7 +7,8 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
 from vmfcore.data.packing import pack_spins
-from vmfcore.networks.exact import BLOCK, hidden_states
+from vmfcore.networks.exact import hidden_states
+from vmfcore.numerics.blocks import IN_MEMORY, blocks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_SYNAPSES = 20
@@ -51,33 +52,46 @@ def exact_posterior(spins, n_hidden: int, beta: float, *, prior: Prior = Prior()
     checks.integer(1, n_hidden=n_hidden)
     checks.real(0, np.inf, beta=beta)
     checks.instance(Prior, prior=prior)
-    n_samples, n_visible = spins.shape
+    n_visible = spins.shape[1]
     if n_visible * n_hidden > MAX_SUMMED_SYNAPSES:
         raise ValueError(
             f"n_hidden must leave N P <= {MAX_SUMMED_SYNAPSES} for a sum over all synapses, "
             f"got {n_hidden} with N = {n_visible}"
         )
-    site_prior = prior.log_weights(n_hidden)
-    scale, columns, hidden = beta / np.sqrt(n_visible), hidden_states(n_visible), hidden_states(n_hidden)
-    per_state = log2cosh(scale * hidden @ hidden.T)  # ln 2cosh of one site in state ξ under h
-    of_column = log2cosh(scale * columns @ spins.T).sum(axis=1)
-    up, n_columns = (columns > 0).astype(np.int64), len(columns)
-    log_weights = np.empty(n_columns**n_hidden)
-    block = max(1, BLOCK // (n_visible * len(hidden)))
-    for start in range(0, len(log_weights), block):
-        index = np.unravel_index(np.arange(start, min(start + block, len(log_weights))), (n_columns,) * n_hidden)
-        site = sum(up[column] << (n_hidden - 1 - mu) for mu, column in enumerate(index))  # rows of hidden_states
-        log_z = np.logaddexp.reduce(per_state[site].sum(axis=1), axis=1)
-        data = sum(of_column[column] for column in index)
-        log_weights[start : start + block] = data - n_samples * log_z + site_prior[site].sum(axis=1)
+    log_weights = _log_weights(spins, beta, prior.log_weights(n_hidden), n_hidden)
     log_evidence = np.logaddexp.reduce(log_weights)
-    p = np.exp(log_weights - log_evidence).reshape((n_columns,) * n_hidden)
-    axes = range(n_hidden)
-    means = [p.sum(axis=tuple(nu for nu in axes if nu != mu)) @ columns for mu in axes]
+    columns = hidden_states(n_visible)
+    p = np.exp(log_weights - log_evidence).reshape((len(columns),) * n_hidden)
+    means = []
+    for mu in range(n_hidden):
+        other_axes = tuple(nu for nu in range(n_hidden) if nu != mu)
+        means.append(p.sum(axis=other_axes) @ columns)
     return ExactPosterior(float(log_evidence), np.stack(means, axis=1))
 
 
-def mean_log_partition(means, beta):
+def _log_weights(spins, beta, site_prior, n_hidden):
+    """ln P0(ξ) Π_a P(σ^a|ξ) of all ξ, one hidden unit's column of synapses an axis, the axes flattened."""
+    n_samples, n_visible = spins.shape
+    scale = beta / np.sqrt(n_visible)
+    columns = hidden_states(n_visible)
+    hidden = hidden_states(n_hidden)
+    # ln 2cosh of one site in state ξ under h, and of all samples under one column of synapses
+    of_site = log2cosh(scale * hidden @ hidden.T)
+    of_column = log2cosh(scale * columns @ spins.T).sum(axis=1)
+    is_up = (columns > 0).astype(np.int64)
+    shape = (len(columns),) * n_hidden
+    log_weights = np.empty(len(columns) ** n_hidden)
+    for block in blocks(len(log_weights), n_visible * len(hidden), IN_MEMORY):
+        index = np.unravel_index(np.arange(block.start, block.stop), shape)
+        # which of the 2^P states each site is in: its row of `hidden`
+        site = sum(is_up[column] << (n_hidden - 1 - mu) for mu, column in enumerate(index))
+        log_z = np.logaddexp.reduce(of_site[site].sum(axis=1), axis=1)
+        data = sum(of_column[column] for column in index)
+        log_weights[block] = data - n_samples * log_z + site_prior[site].sum(axis=1)
+    return log_weights
+
+
+def mean_log_partition(means, beta: float) -> float:
     r"""<ln Z(ξ)>_Q itself, which `bound` must approximate, for few hidden units and any number of visible ones.
 
     ln Z depends only on how many sites have each of the 2^(P-1) kinds of synapses, counted up to a common sign; the

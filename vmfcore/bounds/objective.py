@@ -57,11 +57,11 @@ class Objective:
     kl_weight: float | tuple[float, float] = 1.0
 
     def __post_init__(self):
-        checks.option(DATA_TERMS, data_term=self.data_term)
+        data_term = checks.option(DATA_TERMS, data_term=self.data_term)
         checks.instance(Annealed | Quenched, model_term=self.model_term)
         checks.instance(Prior, prior=self.prior)
         self.prior.check_independent()
-        checks.keep(self, kl_weight=_checked_weight(self.kl_weight))
+        checks.keep(self, data_term=data_term, kl_weight=_checked_weight(self.kl_weight))
 
     def kl_weight_at(self, done):
         """T where so much of a climb is done, from 0 to 1."""
@@ -91,7 +91,7 @@ class Objective:
 
 
 def _checked_weight(kl_weight):
-    pair = isinstance(kl_weight, (tuple, list, np.ndarray))
+    pair = isinstance(kl_weight, (tuple, list)) or np.ndim(kl_weight) > 0
     weights = tuple(kl_weight) if pair else (kl_weight,)
     if pair and len(weights) != 2:
         raise ValueError(f"kl_weight must be a number or (first, last), got {kl_weight!r}")
@@ -127,7 +127,7 @@ def evaluate(data, q: Posterior, objective, warm_start=COLD, *, n_samples=None, 
     n_samples = len(data.bits) if n_samples is None else n_samples
     share = n_samples / len(data.bits)
     model = objective.model_term.evaluate(q, warm_start, with_value)
-    of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields)
+    of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields, with_value)
     gradient = combine(share, of_data.gradient, -n_samples, model.gradient)
     # Σ_a a·σ^a, the part of the data term that only machines with fields have
     spins = total_spins(data) if q.has_fields else 0.0

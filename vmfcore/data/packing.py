@@ -1,12 +1,12 @@
 """Data as bits: eight spins a byte, in memory or in a file that is larger than it."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vmfcore import checks
-
-BLOCK = 2**18  # spins packed at once: they stay in cache
+from vmfcore.numerics.blocks import IN_SHARED_CACHE, rows_at_once
 
 
 class PackedSpins(NamedTuple):
@@ -19,27 +19,60 @@ class PackedSpins(NamedTuple):
         ``np.load(path, mmap_mode="r")`` the data stay in a file, of which blocks of rows are read as they are needed.
     n_visible : int >= 1
         N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = PackedSpins(np.array([[0b10100000], [0b01100000]], np.uint8), n_visible=3)
+    >>> data.dense()
+    array([[ 1, -1,  1],
+           [-1,  1,  1]], dtype=int8)
     """
 
     bits: np.ndarray
     n_visible: int
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(M, N)."""
         return len(self.bits), self.n_visible
 
-    def take(self, samples):
+    def take(self, samples: slice | np.ndarray) -> "PackedSpins":
         """The samples of a slice or of an index array."""
         return PackedSpins(np.ascontiguousarray(self.bits[samples]), self.n_visible)
 
-    def dense(self, dtype=np.int8):
+    def dense(self, dtype: Any = np.int8) -> np.ndarray:
         """All spins as an (M, N) array of ±1."""
         bits = np.unpackbits(self.bits, axis=1, count=self.n_visible).view(np.int8)
         return (2 * bits - 1).astype(dtype, copy=False)
 
+    def blocks(self, dtype: Any = np.int8, size: int | None = None) -> Iterator[np.ndarray]:
+        """All spins in their order, as dense arrays of ±1 of ``size`` samples each; the last may hold fewer.
 
-def pack_spins(spins):
+        Parameters
+        ----------
+        dtype : dtype
+            Of the arrays.
+        size : int >= 1 or None
+            None: as many samples as stay in cache.
+
+        Yields
+        ------
+        (size, N) array
+
+        Examples
+        --------
+        >>> data = pack_spins(np.ones((5, 3)))
+        >>> [block.shape for block in data.blocks(size=2)]
+        [(2, 3), (2, 3), (1, 3)]
+        """
+        if size is None:
+            size = rows_at_once(self.n_visible, IN_SHARED_CACHE)
+        for start in range(0, len(self.bits), size):
+            yield self.take(slice(start, start + size)).dense(dtype)
+
+
+def pack_spins(spins: Any) -> PackedSpins:
     """Pack data into bits.
 
     Parameters
@@ -55,34 +88,66 @@ def pack_spins(spins):
     ------
     TypeError, ValueError
         If an argument is not as above.
+
+    Examples
+    --------
+    >>> pack_spins([[1, -1, 1], [-1, 1, 1]]).bits
+    array([[160],
+           [ 96]], dtype=uint8)
     """
-    if not isinstance(spins, PackedSpins):
-        spins = checks.array((None, None), dtype=None, spins=spins)
-        n_samples, n_visible = spins.shape
-        bits = np.empty((n_samples, -(-n_visible // 8)), np.uint8)
-        block = max(1, BLOCK // n_visible)
-        for start in range(0, n_samples, block):
-            part = spins[start : start + block]
-            if not (np.abs(part) == 1).all():
-                checks.spins(spins)  # names the first that is not ±1
-            bits[start : start + block] = np.packbits(part > 0, axis=1)
-        return PackedSpins(bits, n_visible)
-    checks.integer(1, n_visible=spins.n_visible)
-    bits, width = spins.bits, -(-spins.n_visible // 8)
+    if isinstance(spins, PackedSpins):
+        return _checked(spins)
+    spins = checks.array((None, None), dtype=None, spins=spins)
+    n_samples, n_visible = spins.shape
+    bits = np.empty((n_samples, _n_bytes(n_visible)), np.uint8)
+    # block by block: an array in a file may be larger than memory
+    size = rows_at_once(n_visible, IN_SHARED_CACHE)
+    for start in range(0, n_samples, size):
+        block = spins[start : start + size]
+        if not checks.are_spins(block):
+            checks.refuse_spins("spins", spins)  # of the whole, for the index of the first that is not ±1
+        bits[start : start + size] = np.packbits(block > 0, axis=1)
+    return PackedSpins(bits, n_visible)
+
+
+def _checked(data):
+    """Packed data with contiguous bits, or the error that says what is wrong with them."""
+    checks.integer(1, n_visible=data.n_visible)
+    bits = data.bits
     if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8:
         raise TypeError(f"spins.bits must be an array of dtype uint8, got {getattr(bits, 'dtype', type(bits))}")
+    width = _n_bytes(data.n_visible)
     if bits.ndim != 2 or bits.shape[1] != width or not len(bits):
-        raise ValueError(f"spins.bits must have shape (any, {width}) for {spins.n_visible} spins, got {bits.shape}")
-    return spins._replace(bits=np.ascontiguousarray(bits))
+        raise ValueError(f"spins.bits must have shape (any, {width}) for {data.n_visible} spins, got {bits.shape}")
+    return data._replace(bits=np.ascontiguousarray(bits))
 
 
-def total_spins(data):
-    """Σ_a σ^a of packed data, (N,) float64."""
-    rows = max(1, BLOCK // data.n_visible)
-    blocks = range(0, len(data.bits), rows)
-    return sum(data.take(slice(k, k + rows)).dense().sum(axis=0, dtype=np.float64) for k in blocks)
+def _n_bytes(n_visible):
+    return -(-n_visible // 8)
 
 
-def pixel_fields(data):
-    """Fields (N,) of independent pixels with the means of packed data, Laplace's one sample of each sign added."""
+def total_spins(data: PackedSpins) -> np.ndarray:
+    """Σ_a σ^a of packed data, (N,) float64.
+
+    Examples
+    --------
+    >>> total_spins(pack_spins([[1, -1, 1], [-1, -1, 1]]))
+    array([ 0., -2.,  2.])
+    """
+    total = np.zeros(data.n_visible)
+    for spins in data.blocks():
+        total += spins.sum(axis=0, dtype=np.float64)
+    return total
+
+
+def pixel_fields(data: PackedSpins) -> np.ndarray:
+    r"""Fields artanh(Σ_a σ^a / (M + 2)) of independent pixels that have the means of packed data, (N,) float64.
+
+    The 2 is Laplace's: one more sample of each sign, so that a pixel that never changes has a finite field.
+
+    Examples
+    --------
+    >>> np.tanh(pixel_fields(pack_spins([[1, -1, 1], [-1, -1, 1]])))
+    array([ 0. , -0.5,  0.5])
+    """
     return np.arctanh(total_spins(data) / (len(data.bits) + 2))

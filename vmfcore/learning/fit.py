@@ -9,12 +9,13 @@ from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields,
 from vmfcore.learning.checkpoints import kept_in
 from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
-from vmfcore.learning.restarts import check_learner, restart_generators, starting_means
+from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural, Rule, distance
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.numerics.jit import one_blas_thread
+from vmfcore.numerics.streams import restart_generators
 
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing, where none is given
 
@@ -144,7 +145,6 @@ def fit(
             state = climb(problem, state, watch, keep)
             final = _evaluate_ends(problem, state)
             best = int(final.bound.total.argmax())
-            _complete_history(problem, state, final, best, watch)
     if not final.model.converged[best]:
         warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=4)
     return _result(problem, state, final, best, one_beta=learn.beta != "unit" and not np.ndim(beta))
@@ -197,20 +197,6 @@ def _end_distances(problem, state, final):
     """Distance of each restart's end from a stationary point."""
     gradient = final.gradient / problem.objective.kl_weight_at(1.0)
     return distance(state.final_means, gradient, problem.objective.prior.mean)
-
-
-def _complete_history(problem, state, final, restart, watch):
-    """A row for the end of a restart, where its history has none."""
-    last_step = int(state.n_evaluations[restart]) - 1
-    rows = state.histories[restart]
-    if rows and rows[-1][0] == last_step:
-        return
-    bound = [part[restart] for part in final.bound]
-    solved = final.model.n_iter[restart], final.model.residual[restart]
-    moved = _end_distances(problem, state, final)[restart]
-    beta = state.final_real.beta[restart].mean()
-    rows.append(np.array([last_step, *bound, final.entropy[restart], *solved, moved, beta], np.float64))
-    watch.look(last_step, state.final_means[restart], Bound(*(float(part) for part in bound)))
 
 
 def _is_at_rest(problem, state, final, restart):

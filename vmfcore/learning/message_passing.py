@@ -11,7 +11,7 @@ from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
 from vmfcore.bounds.objective import Bound
 from vmfcore.learning.parameters import STEP_SIZE, Learn
-from vmfcore.learning.restarts import check_learner, restart_generators, starting_means
+from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
 from vmfcore.learning.sweep import Task, first_state, sweep
@@ -20,6 +20,7 @@ from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
 from vmfcore.networks.network import warn_unconverged
 from vmfcore.numerics.jit import one_blas_thread
+from vmfcore.numerics.streams import restart_generators
 
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition

@@ -1,8 +1,8 @@
 r"""The real parameters of a machine, inverse temperatures and fields, and how they climb.
 
 With J_iμ = β_μ λ_iμ/√N the energy is written in centred coordinates as (σ - μ)ᵀ J (h - r) + a'·σ + b'·h, where μ and
-r are the means of the spins over the data: a = a' - J r, b = b' - Jᵀ μ.  Derivatives at fixed a', b' do not see the mean
-image, which otherwise rules the climb: a step of the couplings moves a and b so that both layers keep their mean
+r are the means of the spins over the data: a = a' - J r, b = b' - Jᵀ μ.  Derivatives at fixed a', b' do not see the
+mean image, which otherwise rules the climb: a step of the couplings moves a and b so that both layers keep their mean
 fields.  Without learnt fields there is nothing to move, and the coordinates are the plain ones.
 
 References
@@ -54,9 +54,9 @@ class Learn:
 
     def __post_init__(self):
         checks.flag(fields=self.fields)
-        checks.option(LEARNT_BETAS, beta=self.beta)
+        beta = checks.option(LEARNT_BETAS, beta=self.beta)
         step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
-        checks.keep(self, fields=bool(self.fields), step_size=step_size)
+        checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size)
         if not self.anything and step_size != STEP_SIZE:
             raise ValueError(f"step_size must be left out where neither fields nor beta are learnt, got {step_size}")
 

@@ -6,7 +6,6 @@ from vmfcore import checks
 from vmfcore.data.packing import PackedSpins, pack_spins
 
 INITS = ("random", "pca")
-BLOCK = 4096  # samples unpacked at once
 START_SIZE = 0.2  # |λ| of a start along principal components
 ROUNDING = 1e-9  # of an eigenvalue of the data covariance, relative to its trace
 
@@ -23,11 +22,6 @@ def check_learner(spins, n_hidden, n_steps, n_restarts, init, seed) -> tuple[Pac
     if n_restarts > 1:
         raise ValueError(f"n_restarts must be 1 where init is an array, got {n_restarts}")
     return data, init
-
-
-def restart_generators(seed, n_restarts):
-    """Random numbers of each restart, which do not depend on how many there are."""
-    return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(n_restarts)]
 
 
 def starting_means(init, data, n_hidden, rng, random_means):
@@ -61,8 +55,7 @@ def _leading_eigenvectors(data, n_hidden):
         return variances, centred.T @ vectors[:, -n_hidden:]
     total = np.zeros(n_visible)
     gram = np.zeros((n_visible, n_visible))
-    for start in range(0, n_samples, BLOCK):
-        spins = data.take(slice(start, start + BLOCK)).dense(np.float64)
+    for spins in data.blocks(np.float64):
         total += spins.sum(axis=0)
         gram += spins.T @ spins
     mean = total / n_samples

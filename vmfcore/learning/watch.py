@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tqdm.auto import tqdm
-
 from vmfcore import checks
 
 DEFAULT_EVERY = 10  # steps between two entries of a history that nobody looks at while it grows
@@ -73,6 +71,8 @@ class Watch:
 @contextlib.contextmanager
 def watched(every, total, *, progress, name, done=0):
     """Context that yields the `Watch` of a run of so many steps, of which ``done`` were done before."""
+    from tqdm.auto import tqdm  # which takes a tenth of a second
+
     with tqdm(total=total, disable=not progress, desc=name, unit="step", initial=done) as bar:
         yield Watch(every, bar)
         bar.total = bar.n  # to settle early is not a failure

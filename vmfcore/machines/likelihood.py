@@ -20,8 +20,8 @@ from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.spins import log2cosh
+from vmfcore.numerics.streams import Stream, generator
 
-CHAINS = 5  # stream: chains are independent of samples of the same seed
 MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
 
 
@@ -92,7 +92,7 @@ def estimate_log_partition(
     checks.within(checks.MAX_SIZE, base=base)
     _check_chains(solver)
     checks.integer(0, seed=seed)
-    rng = np.random.default_rng([seed, CHAINS])
+    rng = generator(seed, Stream.ANNEALING)
     path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
     if reverse_from is None:
         sign, hidden = 1, np.ones((solver.n_chains, n_hidden), np.float32)
@@ -117,8 +117,8 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
         Of ln Z: the sum over all states of the smaller layer, up to 20 units, or annealed importance sampling.
         None: the sum up to 16 units, ``Gibbs(200, 2000)`` above.
     base : (N,) array or None
-        Of `Gibbs` alone: fields of the independent pixels from which ln Z is annealed; None: those of ``spins``.  They
-        alter its error and not its value: a test set is better served by the fields of its training set.
+        Fields of the independent pixels from which ln Z is annealed, where it is; None: those of ``spins``.  They alter
+        its error and not its value: a test set is better served by the fields of its training set.
     seed : int >= 0
         Of the chains.
 
@@ -142,6 +142,8 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
     data, machine = pack_spins(spins), check_machine(machine)
     base = None if base is None else checks.array(machine.weights.shape[:1], base=base)
     checks.integer(0, seed=seed)
+    if base is not None and isinstance(solver, Exact):
+        raise ValueError("base must be None for an exact sum, which starts from nothing")
     solver = _checked_solver(solver, min(machine.weights.shape))
     a = machine.visible_fields
     blocks = [sigma @ a + log2cosh(fields).sum(axis=1) for sigma, fields in hidden_field_blocks(data, machine)]

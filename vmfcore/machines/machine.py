@@ -13,10 +13,10 @@ from vmfcore import checks
 from vmfcore.data.packing import pack_spins
 from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import sweep
+from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
 from vmfcore.numerics.jit import one_blas_thread
+from vmfcore.numerics.streams import Stream, generator
 
-BLOCK = 2**18  # spins of samples, or of chains, at once: they stay in cache
-SAMPLES = 2  # stream of random numbers
 MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
 
@@ -125,9 +125,7 @@ def hidden_field_blocks(spins, machine):
     if data.n_visible != n_visible:
         raise ValueError(f"spins must have shape (any, {n_visible}) for this machine, got shape {data.shape}")
     couplings = machine.couplings
-    block = max(1, BLOCK // n_visible)
-    for start in range(0, len(data.bits), block):
-        sigma = data.take(slice(start, start + block)).dense(np.float64)
+    for sigma in data.blocks(np.float64):
         yield sigma, sigma @ couplings + machine.hidden_fields
 
 
@@ -222,16 +220,14 @@ def sample(machine: Machine, n_samples: int, *, start=None, clamped=None, n_swee
     if clamped is not None:
         clamped = _checked_clamped(clamped, n_samples, n_visible)
         start = None if start is None else np.where(clamped == 0, start, clamped)
-    rng = np.random.default_rng([seed, SAMPLES])
+    rng = generator(seed, Stream.SAMPLES)
     is_free = start is None and clamped is None
     if n_sweeps is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
         return draw_exactly(machine.couplings, machine.visible_fields, machine.hidden_fields, n_samples, rng)
     n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
     out = np.empty((n_samples, n_visible), np.int8)
-    block = max(2, BLOCK // n_visible)
     with one_blas_thread():
-        for first in range(0, n_samples, block):
-            rows = slice(first, first + block)
+        for rows in blocks(n_samples, n_visible, IN_SHARED_CACHE, min_rows=2):
             held = None if clamped is None else clamped[rows]
             hidden = _first_hidden(None if start is None else start[rows], machine, len(out[rows]), rng)
             out[rows] = _run_chains(machine, hidden, start is None, held, n_sweeps, rng)

@@ -4,8 +4,7 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.machines.machine import Machine, check_temperatures
-
-TEACHER = 1  # stream of random numbers: teacher and data are independent even where they share a seed
+from vmfcore.numerics.streams import Stream, generator
 
 
 def planted(n_visible: int, n_hidden: int, beta, *, correlation: float = 0.0, seed: int) -> Machine:
@@ -40,7 +39,7 @@ def planted(n_visible: int, n_hidden: int, beta, *, correlation: float = 0.0, se
     checks.integer(0, seed=seed)
     checks.correlation(n_hidden, correlation=correlation)
     beta = check_temperatures(beta, n_hidden)
-    rng = np.random.default_rng([seed, TEACHER])
+    rng = generator(seed, Stream.TEACHER)
     common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
     equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))
     weights = np.where(equal, common, -common)

@@ -7,12 +7,12 @@ import numba
 import numpy as np
 
 from vmfcore.networks.gibbs import sweep
-from vmfcore.numerics.jit import numba_threads, one_blas_thread, parallel_kernel
+from vmfcore.numerics.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
 from vmfcore.numerics.spins import log2cosh
-from vmfcore.numerics.vectors import LANES, exp, lane_sum, numbers, sum_of_logs
+from vmfcore.numerics.vectors import LANES, MaxFactors, constants_of, exp, lane_sum, sum_of_logs
 
 GRAIN = 2**14  # logarithms that are worth a thread
-REACH = (256, 256)  # factors of at most 2 that `sum_of_logs` may multiply
+UP_TO_TWO = MaxFactors(in_precision=256, in_double=256)  # 2 to their power is far from overflow in double precision
 
 
 class PartitionEstimate(NamedTuple):
@@ -23,20 +23,38 @@ class PartitionEstimate(NamedTuple):
     effective_chains: float  # (Σ w)²/Σ w², from 1 to K
 
 
+class _Work(NamedTuple):
+    """What `_sum_of_log2cosh` overwrites, as long as a row of fields."""
+
+    x: np.ndarray
+    u: np.ndarray
+    spare: np.ndarray
+    index: np.ndarray  # int32
+    lanes: np.ndarray  # (LANES,) float64
+
+
+@kernel
+def _sum_of_log2cosh(scale, fields, constants, work):
+    """Σ_μ ln 2cosh(scale x_μ) as Σ |scale x| + ln(1 + exp(-2 |scale x|))."""
+    for mu in range(fields.size):
+        work.x[mu] = abs(scale * fields[mu])
+    exp(work.x, constants, work.u, work.spare, work.index)
+    for mu in range(fields.size):
+        work.u[mu] += 1.0
+    return lane_sum(work.x, work.lanes) + sum_of_logs(work.u, UP_TO_TWO, work.lanes)
+
+
 @parallel_kernel
-def _add_log_ratios(fields, scales, numbers, log_weights):
-    """Add Σ_μ [ln 2cosh t x_μ - ln 2cosh s x_μ] of every row x of the fields; ``scales`` are s and t."""
+def _add_log_ratios(fields, s, t, constants, log_weights):
+    """Add Σ_μ [ln 2cosh t x_μ - ln 2cosh s x_μ] of every row x of the fields."""
+    n_hidden = fields.shape[1]
     for k in numba.prange(len(fields)):
-        n_hidden = fields.shape[1]
-        x, u, work = np.empty(n_hidden), np.empty(n_hidden), np.empty(n_hidden)
-        index, lanes = np.empty(n_hidden, np.int32), np.empty(LANES)
-        for sign, scale in ((-1.0, scales[0]), (1.0, scales[1])):
-            for mu in range(n_hidden):
-                x[mu] = abs(scale * fields[k, mu])
-            exp(x, numbers, u, work, index)
-            for mu in range(n_hidden):
-                u[mu] += 1.0
-            log_weights[k] += sign * (lane_sum(x, lanes) + sum_of_logs(u, REACH, lanes))
+        x = np.empty(n_hidden)
+        u = np.empty(n_hidden)
+        spare = np.empty(n_hidden)
+        work = _Work(x, u, spare, np.empty(n_hidden, np.int32), np.empty(LANES))
+        log_weights[k] -= _sum_of_log2cosh(s, fields[k], constants, work)
+        log_weights[k] += _sum_of_log2cosh(t, fields[k], constants, work)
 
 
 def anneal(couplings, visible_fields, hidden_fields, base, path, hidden, rng):
@@ -46,16 +64,21 @@ def anneal(couplings, visible_fields, hidden_fields, base, path, hidden, rng):
     overwritten by those at the end.
     """
     columns = np.ascontiguousarray(couplings.T, dtype=np.float32)
-    b, tilt = hidden_fields.astype(np.float32), (visible_fields - base).astype(np.float32)
-    log_z0 = log2cosh(base).sum() + len(columns) * np.log(2)
-    log_weights, constants = np.full(len(hidden), (path[-1] - path[0]) * log_z0), numbers(np.dtype(np.float64))[0]
+    n_hidden = len(columns)
+    b = hidden_fields.astype(np.float32)
+    tilt = (visible_fields - base).astype(np.float32)
+    constants = constants_of(np.dtype(np.float64))
+    # ln Z at s = 0, or less that on the way back
+    base_log_z = log2cosh(base).sum() + n_hidden * np.log(2)
+    log_weights = np.full(len(hidden), (path[-1] - path[0]) * base_log_z)
     with one_blas_thread():
         for s, t in pairwise(path):
+            # equilibrium at s, and the weight of going on to t: all that depends on it, with the hidden units summed
             a = ((1 - s) * base + s * visible_fields).astype(np.float32)
             spins, fields = sweep(columns, a, b, hidden, rng, scales=(s, t))
             log_weights += (t - s) * (spins @ tilt)
             with numba_threads(len(fields), fields.size / GRAIN):
-                _add_log_ratios(fields, (s, t), constants, log_weights)
+                _add_log_ratios(fields, s, t, constants, log_weights)
     return log_weights
 
 
@@ -65,7 +88,7 @@ def log_mean(log_weights):
     weights = np.exp(log_weights - largest)
     total = weights.sum()
     return PartitionEstimate(
-        float(largest + np.log(total / weights.size)),
-        float(weights.std(ddof=1) * np.sqrt(weights.size) / total),
-        float(total**2 / (weights**2).sum()),
+        log_partition=float(largest + np.log(total / weights.size)),
+        standard_error=float(weights.std(ddof=1) * np.sqrt(weights.size) / total),
+        effective_chains=float(total**2 / (weights**2).sum()),
     )

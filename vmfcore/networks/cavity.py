@@ -13,27 +13,59 @@ stationary points of the Bethe free energy, whose derivatives are therefore exac
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
+from vmfcore.networks.stopping import Stopping
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19
+MAX_LOG = 700.0  # of a product: exp of it is finite
 GRAIN = 2**12  # messages that are worth a thread
 LANES = 8  # factors that a loop keeps apart, so that it runs in parallel
 
 
+class _Network(NamedTuple):
+    """One network, as its kernels want it."""
+
+    coupling_odds: np.ndarray  # (P, N), exp(2J)
+    visible_fields: np.ndarray  # (N,), a
+    hidden_fields: np.ndarray  # (P,), b
+    max_factors: int  # odds ratios that may be multiplied without overflow
+
+
+class _Work(NamedTuple):
+    """What a sweep overwrites, (N,)."""
+
+    visible_odds: np.ndarray  # exp(2 field), by all hidden units
+    pull: np.ndarray  # odds of the fields on one hidden unit
+    edge: np.ndarray  # weights of the edges of one hidden unit
+
+
+class _Results(NamedTuple):
+    """Of all networks k, overwritten by the solution."""
+
+    messages: np.ndarray  # (R K, P, N)
+    visible_means: np.ndarray  # (R K, N)
+    hidden_means: np.ndarray  # (R K, P)
+    correlations: np.ndarray  # (R K, P, N)
+    log_partition: np.ndarray  # (R K,)
+    n_iter: np.ndarray  # (R K,)
+    residual: np.ndarray  # (R K,)
+
+
 @kernel
-def _log_products(odds, fields, chunk, out):
-    """out_i = fields_i + ½ ln Π_μ odds_μi, one logarithm for every ``chunk`` factors."""
+def _log_products(odds, fields, max_factors, out):
+    """out_i = fields_i + ½ ln Π_μ odds_μi, one logarithm for every ``max_factors``."""
     n_rows, n_columns = odds.shape
     out[:] = fields
     product = np.empty(n_columns)
-    for start in range(0, n_rows, chunk):
+    for start in range(0, n_rows, max_factors):
         product[:] = 1.0
-        for row in range(start, min(start + chunk, n_rows)):
+        for row in range(start, min(start + max_factors, n_rows)):
             for i in range(n_columns):
                 product[i] *= odds[row, i]
         for i in range(n_columns):
@@ -41,9 +73,47 @@ def _log_products(odds, fields, chunk, out):
 
 
 @kernel
+def _log_product(x, max_factors):
+    """½ ln Π_i x_i, one logarithm for every ``max_factors``, of which LANES are multiplied side by side."""
+    whole = x.size - x.size % LANES
+    n_between = LANES * max(1, max_factors // LANES)
+    lanes = np.empty(LANES)
+    total = 0.0
+    for first in range(0, whole, n_between):
+        lanes[:] = 1.0
+        for start in range(first, min(first + n_between, whole), LANES):
+            part = x[start : start + LANES]
+            for k in range(LANES):
+                lanes[k] *= part[k]
+        # the lanes together, or each alone where that would overflow
+        product = 1.0
+        for k in range(LANES):
+            product *= lanes[k]
+            if max_factors < LANES:
+                total += math.log(product)
+                product = 1.0
+        total += math.log(product)
+    for i in range(whole, x.size):
+        total += math.log(x[i])
+    return 0.5 * total
+
+
+@kernel
 def _odds(field):
     """exp(2 field), saturated at MAX_FIELD."""
     return math.exp(2.0 * min(max(field, -MAX_FIELD), MAX_FIELD))
+
+
+@kernel
+def _mean(odds):
+    """tanh(field) from exp(2 field)."""
+    return (odds - 1.0) / (odds + 1.0)
+
+
+@kernel
+def _log_weight(field):
+    """ln 2cosh(field) + field."""
+    return max(2.0 * field, 0.0) + math.log1p(math.exp(-2.0 * abs(field)))
 
 
 @kernel
@@ -54,114 +124,123 @@ def _pull(coupling_odds, odds, cavity_odds, out):
 
 
 @kernel
-def _log_product(x, chunk):
-    """½ ln Π_i x_i, one logarithm for every ``chunk`` factors, of which LANES are multiplied side by side."""
-    whole, total, steps = x.size - x.size % LANES, 0.0, LANES * max(1, chunk // LANES)
-    lanes = np.empty(LANES)
-    for first in range(0, whole, steps):
-        lanes[:] = 1.0
-        for start in range(first, min(first + steps, whole), LANES):
-            part = x[start : start + LANES]
-            for k in range(LANES):
-                lanes[k] *= part[k]
-        product = 1.0
-        for k in range(LANES):
-            product *= lanes[k]
-            if chunk < LANES:
-                total += math.log(product)
-                product = 1.0
-        total += math.log(product)
-    for i in range(whole, x.size):
-        total += math.log(x[i])
-    return 0.5 * total
-
-
-@kernel
 def _update(coupling_odds, hidden_odds, pull, damping, messages, visible_odds):
     """New messages of one hidden unit to all visible ones, and what these add up to."""
-    low, high = math.exp(-2.0 * MAX_FIELD), math.exp(2.0 * MAX_FIELD)
+    low = math.exp(-2.0 * MAX_FIELD)
+    high = math.exp(2.0 * MAX_FIELD)
     for i in range(messages.size):
-        e, old = coupling_odds[i], messages[i]
-        new = (hidden_odds * e + pull[i]) / (hidden_odds + pull[i] * e)
+        coupling = coupling_odds[i]
+        old = messages[i]
+        # u = artanh(tanh J tanh χ), where the cavity field χ has odds hidden_odds/pull
+        new = (hidden_odds * coupling + pull[i]) / (hidden_odds + pull[i] * coupling)
         new = (1.0 - damping) * new + damping * old
         visible_odds[i] = min(max(visible_odds[i] * (new / old), low), high)
         messages[i] = new
 
 
 @kernel
-def _sweep(coupling_odds, a, b, chunk, damping, messages, means, work):
+def _sweep(network, damping, messages, visible_means, hidden_means, work):
     """Update the messages of one network in place, unit by unit; return the largest change of a magnetization.
 
-    ``means`` holds the N + P magnetizations of the sweep before and is overwritten; ``work`` is (3, N).
+    The means are those of the sweep before and are overwritten.
     """
-    n_hidden, n_visible = messages.shape
-    visible_odds, pull, change = work[0], work[1], 0.0
-    _log_products(messages, a, chunk, visible_odds)
-    for i in range(n_visible):
+    visible_odds = work.visible_odds
+    change = 0.0
+    # all fields on the visible units
+    _log_products(messages, network.visible_fields, network.max_factors, visible_odds)
+    for i in range(visible_odds.size):
         visible_odds[i] = _odds(visible_odds[i])
-    for mu in range(n_hidden):
-        _pull(coupling_odds[mu], visible_odds, messages[mu], pull)
-        hidden_odds = _odds(b[mu] + _log_product(pull, chunk))
-        _update(coupling_odds[mu], hidden_odds, pull, damping, messages[mu], visible_odds)
-        r = (hidden_odds - 1.0) / (hidden_odds + 1.0)
-        change = max(change, abs(r - means[n_visible + mu]))
-        means[n_visible + mu] = r
-    for i in range(n_visible):
-        m = (visible_odds[i] - 1.0) / (visible_odds[i] + 1.0)
-        change = max(change, abs(m - means[i]))
-        means[i] = m
+    # each hidden unit: what it sees, what it says
+    for mu in range(len(messages)):
+        coupling_odds = network.coupling_odds[mu]
+        _pull(coupling_odds, visible_odds, messages[mu], work.pull)
+        hidden_odds = _odds(network.hidden_fields[mu] + _log_product(work.pull, network.max_factors))
+        _update(coupling_odds, hidden_odds, work.pull, damping, messages[mu], visible_odds)
+        r = _mean(hidden_odds)
+        change = max(change, abs(r - hidden_means[mu]))
+        hidden_means[mu] = r
+    for i in range(visible_odds.size):
+        m = _mean(visible_odds[i])
+        change = max(change, abs(m - visible_means[i]))
+        visible_means[i] = m
     return change / (1.0 - damping)
 
 
 @kernel
-def _bethe(coupling_odds, a, b, chunk, messages, work, correlations):
+def _edges(coupling_odds, hidden_odds, messages, work, correlations):
+    """Correlations <σ_i h_μ> of one hidden unit, and in ``work.edge`` the weights of its edges in the Bethe ln Z."""
+    visible_odds = work.visible_odds
+    pull = work.pull
+    for i in range(messages.size):
+        coupling = coupling_odds[i]
+        root = math.sqrt(coupling)
+        # probabilities of ±1 in the absence of the edge
+        visible_up = visible_odds[i] / (visible_odds[i] + messages[i])
+        visible_down = messages[i] / (visible_odds[i] + messages[i])
+        hidden_up = hidden_odds / (hidden_odds + pull[i])
+        hidden_down = pull[i] / (hidden_odds + pull[i])
+        # weights of equal and opposite spins with it
+        equal = (visible_up * hidden_up + visible_down * hidden_down) * coupling
+        unequal = visible_up * hidden_down + visible_down * hidden_up
+        correlations[i] = (equal - unequal) / (equal + unequal)
+        of_hidden = hidden_up / root + hidden_down * root
+        of_visible = visible_up / root + visible_down * root
+        work.edge[i] = of_hidden * of_visible * root / (equal + unequal)
+
+
+@kernel
+def _bethe(network, messages, work, correlations):
     """Edge correlations (P, N) and Bethe ln Z of one network from its messages."""
-    n_hidden, n_visible = messages.shape
-    visible_odds, pull, edge = work[0], work[1], work[2]
-    _log_products(messages, a, chunk, visible_odds)
+    visible_odds = work.visible_odds
     log_z = 0.0
-    for i in range(n_visible):
+    # visible units
+    _log_products(messages, network.visible_fields, network.max_factors, visible_odds)
+    for i in range(visible_odds.size):
         field = visible_odds[i]
-        log_z += max(2.0 * field, 0.0) + math.log1p(math.exp(-2.0 * abs(field))) - a[i]
+        log_z += _log_weight(field) - network.visible_fields[i]
         visible_odds[i] = _odds(field)
-    for mu in range(n_hidden):
-        _pull(coupling_odds[mu], visible_odds, messages[mu], pull)
-        field = b[mu] + _log_product(pull, chunk)
-        log_z += max(2.0 * field, 0.0) + math.log1p(math.exp(-2.0 * abs(field))) - b[mu]
-        hidden_odds = _odds(field)
-        for i in range(n_visible):
-            e, root = coupling_odds[mu, i], math.sqrt(coupling_odds[mu, i])
-            p, big_p = visible_odds[i] / (visible_odds[i] + messages[mu, i]), hidden_odds / (hidden_odds + pull[i])
-            q, big_q = messages[mu, i] / (visible_odds[i] + messages[mu, i]), pull[i] / (hidden_odds + pull[i])
-            equal, unequal = (p * big_p + q * big_q) * e, p * big_q + q * big_p
-            correlations[mu, i] = (equal - unequal) / (equal + unequal)
-            edge[i] = (big_p / root + big_q * root) * (p / root + q * root) * root / (equal + unequal)
-        log_z += 2.0 * _log_product(edge, chunk)
+    # hidden units, and the edges of each
+    for mu in range(len(messages)):
+        coupling_odds = network.coupling_odds[mu]
+        _pull(coupling_odds, visible_odds, messages[mu], work.pull)
+        field = network.hidden_fields[mu] + _log_product(work.pull, network.max_factors)
+        log_z += _log_weight(field) - network.hidden_fields[mu]
+        _edges(coupling_odds, _odds(field), messages[mu], work, correlations[mu])
+        log_z += 2.0 * _log_product(work.edge, network.max_factors)
     return log_z
 
 
-@parallel_kernel
-def _run(coupling_odds, a, fields, chunk, control, messages, means, correlations):
-    """Iterate networks to convergence, each on its own; returns (R K, 3): Bethe ln Z, sweeps, residual.
+@kernel
+def _solve(k, network, stopping, results):
+    """Iterate network k to convergence."""
+    n_visible = network.visible_fields.size
+    work = _Work(np.empty(n_visible), np.empty(n_visible), np.empty(n_visible))
+    messages = results.messages[k]
+    visible_means = results.visible_means[k]
+    hidden_means = results.hidden_means[k]
+    damping = stopping.damping
+    residual = np.inf
+    before = np.inf
+    n_iter = 0
+    while residual > stopping.tol and n_iter < stopping.max_iter:
+        residual = _sweep(network, damping, messages, visible_means, hidden_means, work)
+        n_iter += 1
+        if n_iter % CHECK_EVERY == 0:
+            damping = more_damping(damping, residual, before)
+            before = residual
+    results.log_partition[k] = _bethe(network, messages, work, results.correlations[k])
+    results.n_iter[k] = n_iter
+    results.residual[k] = residual
 
-    R couplings and rows of ``a``, each for K networks in a row; ``control`` holds damping, tolerance and the largest
-    number of sweeps.
-    """
-    n_networks, _, n_visible = messages.shape
-    out = np.empty((n_networks, 3))
+
+@parallel_kernel
+def _run(coupling_odds, visible_fields, hidden_fields, max_factors, stopping, results):
+    """Solve all networks, each on its own: R couplings and rows of ``visible_fields``, each for K networks in a row."""
+    n_networks = len(hidden_fields)
     for k in numba.prange(n_networks):
         replica = k * len(coupling_odds) // n_networks
-        odds, visible = coupling_odds[replica], a[replica]
-        damping, residual, before, n_iter = control[0], np.inf, np.inf, 0
-        work = np.empty((3, n_visible))
-        while residual > control[1] and n_iter < control[2]:
-            residual = _sweep(odds, visible, fields[k], chunk, damping, messages[k], means[k], work)
-            n_iter += 1
-            if n_iter % CHECK_EVERY == 0:
-                damping, before = more_damping(damping, residual, before), residual
-        out[k, 0] = _bethe(odds, visible, fields[k], chunk, messages[k], work, correlations[k])
-        out[k, 1], out[k, 2] = n_iter, residual
-    return out
+        network = _Network(coupling_odds[replica], visible_fields[replica], hidden_fields[k], max_factors)
+        _solve(k, network, stopping, results)
 
 
 def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
@@ -171,19 +250,34 @@ def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_ite
     """
     _, n_visible, n_hidden = couplings.shape
     lead = hidden_fields.shape[:2]
+    n_networks = math.prod(lead)
     if messages is None:
         messages = np.ones((*lead, n_hidden, n_visible))
-    flat = messages.reshape(-1, n_hidden, n_visible)
-    chunk = max(1, int(700 / (3 * np.abs(couplings).max() + 1)))
-    means, correlations = np.zeros((len(flat), n_visible + n_hidden)), np.empty_like(flat)
     coupling_odds = np.exp(2.0 * np.ascontiguousarray(np.swapaxes(couplings, 1, 2), dtype=np.float64))
-    visible = np.ascontiguousarray(visible_fields, dtype=np.float64)
-    fields = np.ascontiguousarray(hidden_fields.reshape(len(flat), n_hidden), dtype=np.float64)
-    control = np.array([damping, tol, max_iter])
-    with numba_threads(len(flat), flat.size / GRAIN):
-        out = _run(coupling_odds, visible, fields, chunk, control, flat, means, correlations)
-    log_z, n_iter, residual = out.T.reshape(3, *lead)
-    means = means.reshape(*lead, -1)
-    correlations = np.swapaxes(correlations.reshape(messages.shape), -1, -2)
-    averages = means[..., :n_visible], means[..., n_visible:], correlations
-    return NetworkState(*averages, log_z, n_iter.astype(np.int64), residual, residual <= tol, messages)
+    a = np.ascontiguousarray(visible_fields, dtype=np.float64)
+    b = np.ascontiguousarray(hidden_fields.reshape(n_networks, n_hidden), dtype=np.float64)
+    # an odds ratio is at most exp(2|J|), the weight of an edge at most exp(3|J| + 1)
+    max_factors = max(1, int(MAX_LOG / (3 * np.abs(couplings).max() + 1)))
+    results = _Results(
+        messages=messages.reshape(n_networks, n_hidden, n_visible),
+        visible_means=np.zeros((n_networks, n_visible)),
+        hidden_means=np.zeros((n_networks, n_hidden)),
+        correlations=np.empty((n_networks, n_hidden, n_visible)),
+        log_partition=np.empty(n_networks),
+        n_iter=np.empty(n_networks, np.int64),
+        residual=np.empty(n_networks),
+    )
+    stopping = Stopping(float(damping), float(tol), int(max_iter))
+    with numba_threads(n_networks, messages.size / GRAIN):
+        _run(coupling_odds, a, b, max_factors, stopping, results)
+    residual = results.residual.reshape(lead)
+    return NetworkState(
+        visible_means=results.visible_means.reshape(*lead, n_visible),
+        hidden_means=results.hidden_means.reshape(*lead, n_hidden),
+        correlations=np.swapaxes(results.correlations.reshape(messages.shape), -1, -2),
+        log_partition=results.log_partition.reshape(lead),
+        n_iter=results.n_iter.reshape(lead),
+        residual=residual,
+        converged=residual <= tol,
+        messages=messages,
+    )

@@ -6,8 +6,7 @@ import numpy as np
 
 from vmfcore.networks.annealing import anneal, log_mean
 from vmfcore.networks.gibbs import sweep
-
-STREAM = 6  # of random numbers, apart from those of teachers, data, batches and likelihoods
+from vmfcore.numerics.streams import Stream, stream_number
 
 
 class Annealing(NamedTuple):
@@ -28,14 +27,17 @@ class Chains(NamedTuple):
 
 def start_chains(couplings, visible_fields, hidden_fields, annealing):
     """Chains of R networks and estimates of their ln Z: couplings (R, N, P), fields (R, N) and (R, P)."""
-    hidden = np.ones((len(couplings), annealing.n_chains, couplings.shape[2]), np.float32)
-    streams, estimates = np.zeros((len(couplings), 3), np.uint64), []
-    (number,) = np.random.SeedSequence([annealing.seed, STREAM]).generate_state(1, np.uint64)
+    n_replicas, _, n_hidden = couplings.shape
+    hidden = np.ones((n_replicas, annealing.n_chains, n_hidden), np.float32)
+    streams = np.zeros((n_replicas, 3), np.uint64)
+    number = stream_number(annealing.seed, Stream.PERSISTENT_CHAINS)
     path = np.linspace(0.0, 1.0, annealing.n_temperatures + 1)
+    estimates = []
     for k, network in enumerate(zip(couplings, visible_fields, hidden_fields, strict=True)):
-        streams[k] = number, k, 1
         rng = np.random.default_rng([number, k])
-        estimates.append(log_mean(anneal(*network, annealing.base, path, hidden[k], rng)))
+        log_weights = anneal(*network, annealing.base, path, hidden[k], rng)
+        estimates.append(log_mean(log_weights))
+        streams[k] = number, k, 1
     return Chains(hidden, streams), estimates
 
 
@@ -44,17 +46,24 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
 
     Couplings (R, N, P), fields (R, N) and (R, P).  Given the visible spins the average over the hidden ones is exact.
     """
-    dtype, (n_replicas, n_chains, n_hidden) = chains.hidden.dtype, chains.hidden.shape
-    n_visible = couplings.shape[1]
-    m, r = np.empty((n_replicas, n_visible)), np.empty((n_replicas, n_hidden))
+    dtype = chains.hidden.dtype
+    n_replicas, n_visible, n_hidden = couplings.shape
+    n_chains = chains.hidden.shape[1]
+    m = np.empty((n_replicas, n_visible))
+    r = np.empty((n_replicas, n_hidden))
     correlations = np.empty((n_replicas, n_hidden, n_visible), dtype)
     for k in range(n_replicas):
+        # one sweep, with the random numbers of this replica and this step
         columns = np.ascontiguousarray(couplings[k].T, dtype)
-        a, b = visible_fields[k].astype(dtype), hidden_fields[k].astype(dtype)
-        spins, fields = sweep(columns, a, b, chains.hidden[k], np.random.default_rng(chains.streams[k]))
+        a = visible_fields[k].astype(dtype)
+        b = hidden_fields[k].astype(dtype)
+        rng = np.random.default_rng(chains.streams[k])
+        spins, fields = sweep(columns, a, b, chains.hidden[k], rng)
         chains.streams[k, 2] += 1
+        # averages over the chains
         hidden = np.tanh(fields)
-        m[k], r[k] = spins.mean(axis=0, dtype=np.float64), hidden.mean(axis=0, dtype=np.float64)
+        m[k] = spins.mean(axis=0, dtype=np.float64)
+        r[k] = hidden.mean(axis=0, dtype=np.float64)
         correlations[k] = hidden.T @ spins
     correlations /= n_chains
     return m, r, np.swapaxes(correlations, 1, 2), chains

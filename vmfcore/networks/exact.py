@@ -7,11 +7,11 @@ import numpy as np
 import scipy
 
 from vmfcore import checks
+from vmfcore.numerics.blocks import IN_CACHE, IN_MEMORY, blocks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
-BLOCK = 2**21  # numbers held at once
-SPINS = 2**17  # drawn at once: they stay in cache
+BLOCK = IN_MEMORY  # numbers held at once
 
 
 @functools.lru_cache(maxsize=4)
@@ -28,12 +28,11 @@ def hidden_states(n_hidden):
 
 def hidden_log_weights(couplings, visible_fields, hidden):
     """ln of the weight of each hidden state without its own fields: Σ_i ln 2cosh(a_i + Σ_μ J_iμ h_μ)."""
-    weights = np.empty(len(hidden))
-    block = max(1, BLOCK // len(couplings))
-    for start in range(0, len(hidden), block):
-        fields = hidden[start : start + block] @ couplings.T + visible_fields
-        weights[start : start + block] = log2cosh(fields).sum(axis=1)
-    return weights
+    log_weights = np.empty(len(hidden))
+    for block in blocks(len(hidden), len(couplings), BLOCK):
+        fields = hidden[block] @ couplings.T + visible_fields
+        log_weights[block] = log2cosh(fields).sum(axis=1)
+    return log_weights
 
 
 def log_partition(couplings, visible_fields, hidden_fields):
@@ -69,6 +68,7 @@ def log_partition(couplings, visible_fields, hidden_fields):
     a = checks.array((couplings.shape[0],), visible_fields=visible_fields)
     b = checks.array((couplings.shape[1],), hidden_fields=hidden_fields)
     checks.within(checks.MAX_SIZE, couplings=couplings, visible_fields=a, hidden_fields=b)
+    # the visible units are summed by their cosh, the hidden ones, which should be fewer, state by state
     if couplings.shape[0] < couplings.shape[1]:
         couplings, a, b = couplings.T, b, a
     hidden = hidden_states(couplings.shape[1])
@@ -84,12 +84,11 @@ def sum_over_hidden(couplings, visible_fields, hidden_fields):
     p = np.exp(log_weights - log_z[:, None])
     m = np.zeros((len(hidden_fields), n_visible))
     c = np.swapaxes(np.zeros((len(hidden_fields), n_hidden, n_visible)), 1, 2)
-    block = max(1, BLOCK // n_visible)
-    for start in range(0, len(hidden), block):
-        h = hidden[start : start + block]
+    for block in blocks(len(hidden), n_visible, BLOCK):
+        h = hidden[block]
         tanh = np.tanh(h @ couplings.T + visible_fields)
-        m += p[:, start : start + block] @ tanh
-        c += np.swapaxes(np.matmul(p[:, None, start : start + block] * h.T, tanh), 1, 2)
+        m += p[:, block] @ tanh
+        c += np.swapaxes(np.matmul(p[:, None, block] * h.T, tanh), 1, 2)
     return log_z, m, p @ hidden, c
 
 
@@ -102,10 +101,9 @@ def draw_exactly(couplings, visible_fields, hidden_fields, n_samples, rng):
     drawn, which = np.unique(rng.choice(len(states), size=n_samples, p=p / p.sum()), return_inverse=True)
     up = scipy.special.expit(2 * (states[drawn] @ couplings.T + visible_fields))
     spins = np.empty((n_samples, n_visible), np.int8)
-    block = max(1, SPINS // n_visible)
-    for start in range(0, n_samples, block):
-        rows = which[start : start + block]
-        np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[start : start + block].view(bool))
+    for block in blocks(n_samples, n_visible, IN_CACHE):
+        rows = which[block]
+        np.less(rng.random((len(rows), n_visible)), up[rows], out=spins[block].view(bool))
     spins *= 2
     spins -= 1
     return spins

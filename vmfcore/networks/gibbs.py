@@ -4,68 +4,116 @@ Its cost is that of two matrix products: the random numbers come from outside, e
 vectorized and stays in cache.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
+from vmfcore.numerics import blocks
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.vectors import exp, numbers
+from vmfcore.numerics.vectors import constants_of, exp
 
-BLOCK = 2**17  # spins of chains that a thread updates at once
 GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
 
 
+class _Layer(NamedTuple):
+    """The units of one layer in K chains."""
+
+    fields: np.ndarray  # (units,), a or b
+    scale: np.floating
+    draws: np.ndarray  # (K, units), uniform in [0, 1)
+    spins: np.ndarray  # (K, units), ±1
+
+
+class _Work(NamedTuple):
+    """What `_draw` overwrites, as long as the longer layer."""
+
+    u: np.ndarray
+    spare: np.ndarray
+    index: np.ndarray  # int32
+
+
 @kernel
-def _draw(fields, draws, numbers, work, index):
-    """Replace the fields of one chain by spins, +1 with probability 1/(1 + exp(-2 field)); ``draws`` are uniform."""
-    one, u = numbers[0], work[0, : fields.size]
-    exp(fields, numbers, u, work[1], index)
+def _draw(fields, draws, constants, work):
+    """Replace the fields of one chain by spins, +1 with probability 1/(1 + exp(-2 field))."""
+    one = constants.one
+    u = work.u[: fields.size]
+    exp(fields, constants, u, work.spare, work.index)
     for i in range(fields.size):
         threshold = one if fields[i] > 0 else u[i]
         fields[i] = one if draws[i] * (one + u[i]) < threshold else -one
 
 
+@kernel
+def _clamp(spins, clamped):
+    """Put the spins of one chain where ``clamped`` wants them."""
+    for i in range(spins.size):
+        if clamped[i] != 0:
+            spins[i] = clamped[i]
+
+
+@kernel
+def _sweep_chains(chains, columns, visible, hidden, exerted, clamped, constants):
+    """What `sweep` does for the chains of a slice."""
+    n_hidden, n_visible = columns.shape
+    longer = max(n_hidden, n_visible)
+    u = np.empty(longer, columns.dtype)
+    spare = np.empty(longer, columns.dtype)
+    work = _Work(u, spare, np.empty(longer, np.int32))
+
+    # σ ~ P(σ|h)
+    np.dot(hidden.spins[chains], columns, visible.spins[chains])
+    for k in range(chains.start, chains.stop):
+        sigma = visible.spins[k]
+        for i in range(n_visible):
+            sigma[i] = visible.fields[i] + visible.scale * sigma[i]
+        _draw(sigma, visible.draws[k], constants, work)
+        if clamped is not None:
+            _clamp(sigma, clamped[k])
+
+    # h ~ P(h|σ)
+    np.dot(visible.spins[chains], columns.T, exerted[chains])
+    for k in range(chains.start, chains.stop):
+        x = exerted[k]
+        h = hidden.spins[k]
+        for mu in range(n_hidden):
+            x[mu] += hidden.fields[mu]
+            h[mu] = hidden.scale * x[mu]
+        _draw(h, hidden.draws[k], constants, work)
+
+
 @parallel_kernel
-def _sweep(columns, fields, settings, hidden, draws, numbers, spins, exerted):
-    """What `sweep` does, a block of chains after the other; ``settings`` are its scales and the number of blocks."""
-    for block in numba.prange(settings[2]):
-        part = slice(block * len(hidden) // settings[2], (block + 1) * len(hidden) // settings[2])
-        work, index = np.empty((2, sum(columns.shape)), columns.dtype), np.empty(sum(columns.shape), np.int32)
-        sigma, x = spins[part], exerted[part]
-        np.dot(hidden[part], columns, sigma)
-        for a in range(len(sigma)):
-            for i in range(sigma.shape[1]):
-                sigma[a, i] = fields[0][i] + settings[0] * sigma[a, i]
-            _draw(sigma[a], draws[0][part][a], numbers, work, index)
-        np.dot(sigma, columns.T, x)
-        for a in range(len(x)):
-            h = hidden[part][a]
-            for mu in range(h.size):
-                x[a, mu] += fields[1][mu]
-                h[mu] = settings[1] * x[a, mu]
-            _draw(h, draws[1][part][a], numbers, work, index)
+def _sweep(columns, visible, hidden, exerted, clamped, n_blocks, constants):
+    """What `sweep` does, a block of chains after the other."""
+    n_chains = len(exerted)
+    for block in numba.prange(n_blocks):
+        first = block * n_chains // n_blocks
+        last = (block + 1) * n_chains // n_blocks
+        _sweep_chains(slice(first, last), columns, visible, hidden, exerted, clamped, constants)
 
 
-def sweep(columns, visible_fields, hidden_fields, hidden, rng, scales=(1.0, 1.0)):
+def sweep(columns, visible_fields, hidden_fields, hidden, rng, scales=(1.0, 1.0), clamped=None):
     r"""One sweep of K chains: new spins (K, N), and the fields b + Jᵀσ (K, P) that they exert on the hidden units.
 
     ``columns`` is Jᵀ (P, N), contiguous, in the precision of all other arrays; ``hidden`` (K, P), the ±1 spins of the
     hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are drawn at fields a + s J h, those of
-    the hidden units at t (b + Jᵀσ).  Within `one_blas_thread` the bits do not depend on the number of threads.
+    the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped`` (K, N), int8, stay so, those that are 0
+    there are free; the random numbers are drawn as without it.  Within `one_blas_thread` the bits do not depend on the
+    number of threads.
     """
-    (n_chains, n_hidden), n_visible = hidden.shape, columns.shape[1]
-    spins, exerted = np.empty((n_chains, n_visible), columns.dtype), np.empty_like(hidden)
-    draws = rng.random(spins.shape, columns.dtype), rng.random(hidden.shape, columns.dtype)
-    n_blocks = min(n_chains, 2 * -(-n_chains * (n_visible + n_hidden) // (2 * BLOCK)))  # even: often two threads
-    settings = (*columns.dtype.type(scales), n_blocks)
+    dtype = columns.dtype
+    n_visible = columns.shape[1]
+    n_chains, n_hidden = hidden.shape
+    spins = np.empty((n_chains, n_visible), dtype)
+    exerted = np.empty_like(hidden)
+    visible_draws = rng.random(spins.shape, dtype)
+    hidden_draws = rng.random(hidden.shape, dtype)
+    visible_scale, hidden_scale = scales
+    visible_layer = _Layer(visible_fields, dtype.type(visible_scale), visible_draws, spins)
+    hidden_layer = _Layer(hidden_fields, dtype.type(hidden_scale), hidden_draws, hidden)
+    # an even number of blocks: there are often two threads
+    n_pairs = -(-n_chains * (n_visible + n_hidden) // (2 * blocks.IN_CACHE))
+    n_blocks = min(n_chains, 2 * n_pairs)
     with numba_threads(n_blocks, n_chains * columns.size / GRAIN):
-        _sweep(
-            columns,
-            (visible_fields, hidden_fields),
-            settings,
-            hidden,
-            draws,
-            numbers(columns.dtype)[0],
-            spins,
-            exerted,
-        )
+        _sweep(columns, visible_layer, hidden_layer, exerted, clamped, n_blocks, constants_of(dtype))
     return spins, exerted

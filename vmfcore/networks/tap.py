@@ -10,16 +10,61 @@ matrix products, with J and with J², and nothing is allocated on the way.
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
+from vmfcore.networks.stopping import Stopping
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.vectors import exp, numbers
+from vmfcore.numerics.vectors import constants_of, exp
 
 BATCH = 16  # networks whose matrix products are done together
 GRAIN = 2**16  # multiplications of one of them that are worth a thread
+
+
+class _Couplings(NamedTuple):
+    """Couplings as they act on rows of magnetizations, from one layer to the other."""
+
+    linear: np.ndarray  # J
+    squares: np.ndarray  # J²
+
+
+class _Layer(NamedTuple):
+    """One layer of a batch of n networks; all but the fields are arrays (n, units)."""
+
+    means: np.ndarray  # magnetizations
+    fields: np.ndarray  # (n, units), or (1, units) where the networks share them
+    slack: np.ndarray  # 1 - means²
+    pull: np.ndarray  # Σ J m of the other layer
+    reaction: np.ndarray  # Σ J² (1 - m²) of the other layer
+    spare: np.ndarray
+
+
+class _Magnetizations(NamedTuple):
+    """Of all networks, overwritten by those of the solution."""
+
+    visible: np.ndarray  # (R, K, N)
+    hidden: np.ndarray  # (R, K, P)
+
+
+class _Outcome(NamedTuple):
+    """Numbers of each network, (R, K), or of those of one batch, (n,)."""
+
+    log_partition: np.ndarray
+    n_iter: np.ndarray
+    residual: np.ndarray
+
+
+@kernel
+def _layer(means, fields):
+    """`_Layer` of these magnetizations, with room for what the other one exerts."""
+    slack = np.empty_like(means)
+    pull = np.empty_like(means)
+    reaction = np.empty_like(means)
+    spare = np.empty_like(means)
+    return _Layer(means, fields, slack, pull, reaction, spare)
 
 
 @kernel
@@ -32,31 +77,43 @@ def _product(x, matrix, out):
 
 
 @kernel
-def _half_sweep(source, target, fields, matrices, damping, constants, work):
-    """Update the ``target`` magnetizations of a batch from those of the other layer; return the largest change.
+def _exert(source, target, couplings, one):
+    """What the ``source`` layer exerts on the ``target``: Σ J m, and Σ J² (1 - m²) for the reaction."""
+    means = source.means.ravel()
+    slack = source.slack.ravel()
+    for i in range(means.size):
+        slack[i] = one - means[i] * means[i]
+    _product(source.means, couplings.linear, target.pull)
+    _product(source.slack, couplings.squares, target.reaction)
 
-    ``matrices`` are J and J² as they act on rows of ``source``; ``work`` four arrays like source, four like target and
-    integers.
-    """
-    slack, field, reaction, spare, index = work[0][0], work[1][1], work[1][2], work[1][3], work[2]
-    one = constants[0]
-    x, y, z = source.ravel(), slack.ravel(), target.ravel()
-    for i in range(x.size):
-        y[i] = one - x[i] * x[i]
-    _product(source, matrices[0], field)
-    _product(slack, matrices[1], reaction)
-    for k in range(len(target)):
-        local, row, pull, own = fields[k % len(fields)], field[k], reaction[k], target[k]
-        for i in range(own.size):
-            row[i] += local[i] - own[i] * pull[i]
+
+@kernel
+def _half_sweep(source, target, couplings, damping, constants, index):
+    """Update the ``target`` magnetizations of a batch from the ``source``; return the largest change, undamped."""
+    one = constants.one
+    _exert(source, target, couplings, one)
+
+    # fields, less the reaction to the magnetizations of the sweep before
+    for k in range(len(target.means)):
+        local = target.fields[k % len(target.fields)]
+        means = target.means[k]
+        reaction = target.reaction[k]
+        fields = target.pull[k]
+        for i in range(means.size):
+            fields[i] += local[i] - means[i] * reaction[i]
+
     # tanh |x| = (1 - u)/(1 + u), u = exp(-2|x|)
-    x, u, change = field.ravel(), reaction.ravel(), one - one
-    exp(x, constants, u, spare.ravel(), index)
-    for i in range(z.size):
+    x = target.pull.ravel()
+    u = target.reaction.ravel()
+    exp(x, constants, u, target.spare.ravel(), index)
+    means = target.means.ravel()
+    for i in range(means.size):
         tanh = (one - u[i]) / (one + u[i])
-        x[i] = (tanh if x[i] > 0 else -tanh) - z[i]
-        z[i] += (one - damping) * x[i]
-    for i in range(z.size):
+        x[i] = (tanh if x[i] > 0 else -tanh) - means[i]
+        means[i] += (one - damping) * x[i]
+
+    change = one - one
+    for i in range(means.size):
         change = max(change, abs(x[i]))
     return change
 
@@ -64,8 +121,11 @@ def _half_sweep(source, target, fields, matrices, damping, constants, work):
 @kernel
 def _entropy(m):
     """Entropy of one spin."""
-    p, q = 0.5 * (1.0 + m), 0.5 * (1.0 - m)
-    return (-p * math.log(p) if p > 0.0 else 0.0) - (q * math.log(q) if q > 0.0 else 0.0)
+    up = 0.5 * (1.0 + m)
+    down = 0.5 * (1.0 - m)
+    of_up = -up * math.log(up) if up > 0.0 else 0.0
+    of_down = down * math.log(down) if down > 0.0 else 0.0
+    return of_up - of_down
 
 
 @kernel
@@ -79,38 +139,57 @@ def _free_energy(m, r, a, b, pull, reaction):
     return log_z
 
 
-@parallel_kernel
-def _run(columns, squares, a, b, control, constants, states, out):
-    """Iterate networks to convergence, in batches.
+@kernel
+def _iterate(visible, hidden, down, up, stopping, constants):
+    """Sweeps of one batch until it has converged; returns their number and the last residual."""
+    index = np.empty(max(visible.means.size, hidden.means.size), np.int32)
+    damping = stopping.damping
+    residual = np.inf
+    before = np.inf
+    n_iter = 0
+    while residual > stopping.tol and n_iter < stopping.max_iter:
+        of_hidden = _half_sweep(visible, hidden, down, damping, constants, index)
+        of_visible = _half_sweep(hidden, visible, up, damping, constants, index)
+        residual = max(of_visible, of_hidden)
+        n_iter += 1
+        if n_iter % CHECK_EVERY == 0:
+            damping = more_damping(damping, residual, before)
+            before = residual
+    return n_iter, residual
 
-    J and J² as columns (R, P, N), fields a (R, N) and b (R, K, P); ``control`` holds damping, tolerance and the largest
-    number of sweeps, ``states`` m (R, K, N) and r (R, K, P); ``out`` gets ln Z, sweeps and residual, (3, R, K).
-    """
-    n_replicas, n_networks, n_hidden = b.shape
-    n_visible, n_batches = a.shape[1], -(-n_networks // BATCH)
+
+@kernel
+def _solve(visible, hidden, down, up, stopping, constants, outcome):
+    """Iterate one batch to convergence, and write its `_Outcome`."""
+    n_iter, residual = _iterate(visible, hidden, down, up, stopping, constants)
+    outcome.n_iter[:] = n_iter
+    outcome.residual[:] = residual
+    # ln Z needs what the last visible magnetizations exert
+    _exert(visible, hidden, down, constants.one)
+    a = visible.fields[0]
+    for k in range(len(hidden.means)):
+        m = visible.means[k]
+        r = hidden.means[k]
+        outcome.log_partition[k] = _free_energy(m, r, a, hidden.fields[k], hidden.pull[k], hidden.reaction[k])
+
+
+@parallel_kernel
+def _run(columns, squares, visible_fields, hidden_fields, stopping, constants, magnetizations, outcome):
+    """Solve all networks, in batches: J and J² as columns (R, P, N), fields a (R, N) and b (R, K, P)."""
+    n_replicas, n_networks, _ = hidden_fields.shape
+    n_batches = -(-n_networks // BATCH)
     for job in numba.prange(n_replicas * n_batches):
-        replica, first = job // n_batches, job % n_batches * BATCH
+        replica = job // n_batches
+        first = job % n_batches * BATCH
         last = min(first + BATCH, n_networks)
-        m, r, fields = states[0][replica, first:last], states[1][replica, first:last], b[replica, first:last]
-        n, visible_fields = last - first, a[replica : replica + 1]
-        index = np.empty(n * max(n_visible, n_hidden), np.int32)
-        visible, hidden = np.empty((4, n, n_visible), m.dtype), np.empty((4, n, n_hidden), m.dtype)
-        down, up = (columns[replica].T, squares[replica].T), (columns[replica], squares[replica])
-        damping, residual, before, n_iter = control[0], control[1] + control[1], np.inf, 0
-        while residual > control[1] and n_iter < control[2]:
-            changed = _half_sweep(m, r, fields, down, damping, constants, (visible, hidden, index))
-            residual = max(_half_sweep(r, m, visible_fields, up, damping, constants, (hidden, visible, index)), changed)
-            n_iter += 1
-            if n_iter % CHECK_EVERY == 0:
-                damping, before = more_damping(damping, residual, before), residual
-        for k in range(n):
-            for i in range(n_visible):
-                visible[0, k, i] = 1.0 - m[k, i] * m[k, i]
-        _product(m, down[0], hidden[0])
-        _product(visible[0], down[1], hidden[1])
-        for k in range(n):
-            out[0, replica, first + k] = _free_energy(m[k], r[k], a[replica], fields[k], hidden[0, k], hidden[1, k])
-            out[1, replica, first + k], out[2, replica, first + k] = n_iter, residual
+        visible = _layer(magnetizations.visible[replica, first:last], visible_fields[replica : replica + 1])
+        hidden = _layer(magnetizations.hidden[replica, first:last], hidden_fields[replica, first:last])
+        down = _Couplings(columns[replica].T, squares[replica].T)
+        up = _Couplings(columns[replica], squares[replica])
+        log_partition = outcome.log_partition[replica, first:last]
+        n_iter = outcome.n_iter[replica, first:last]
+        residual = outcome.residual[replica, first:last]
+        _solve(visible, hidden, down, up, stopping, constants, _Outcome(log_partition, n_iter, residual))
 
 
 def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
@@ -118,16 +197,23 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
 
     Overwrites the messages, m (R, K, N) and r (R, K, P); everything in the state has leading axes R, K.
     """
-    dtype, lead = couplings.dtype, hidden_fields.shape[:2]
-    columns = np.ascontiguousarray(np.swapaxes(couplings, 1, 2))
+    dtype = couplings.dtype
+    _, n_visible, n_hidden = couplings.shape
+    n_replicas, n_networks, _ = hidden_fields.shape
+    lead = (n_replicas, n_networks)
     if messages is None:
-        messages = tuple(np.zeros((*lead, n), dtype) for n in couplings.shape[1:])
-    out, control = np.empty((3, *lead)), np.array([damping, tol, max_iter], dtype)
-    fields = np.ascontiguousarray(visible_fields, dtype), np.ascontiguousarray(hidden_fields, dtype)
-    with numba_threads(lead[0] * -(-lead[1] // BATCH), lead[1] * columns.size / GRAIN):
-        _run(columns, columns**2, *fields, control, numbers(dtype)[0], messages, out)
-    log_z, n_iter, residual = out
-    return NetworkState(*messages, None, log_z, n_iter.astype(np.int64), residual, residual <= control[1], messages)
+        messages = np.zeros((*lead, n_visible), dtype), np.zeros((*lead, n_hidden), dtype)
+    columns = np.ascontiguousarray(np.swapaxes(couplings, 1, 2))
+    a = np.ascontiguousarray(visible_fields, dtype)
+    b = np.ascontiguousarray(hidden_fields, dtype)
+    stopping = Stopping(dtype.type(damping), dtype.type(tol), int(max_iter))
+    magnetizations = _Magnetizations(*messages)
+    outcome = _Outcome(np.empty(lead), np.empty(lead, np.int64), np.empty(lead))
+    n_batches = -(-n_networks // BATCH)
+    with numba_threads(n_replicas * n_batches, n_networks * columns.size / GRAIN):
+        _run(columns, columns**2, a, b, stopping, constants_of(dtype), magnetizations, outcome)
+    log_z, n_iter, residual = outcome
+    return NetworkState(*messages, None, log_z, n_iter, residual, residual <= stopping.tol, messages)
 
 
 @kernel
@@ -138,10 +224,12 @@ def _edges(columns, m, r, out):
         for i in range(slack.size):
             slack[i] = (m[k, i] + 1) * (1 - m[k, i])
         for mu in range(columns.shape[1]):
-            x, row, coupling = r[k, mu], out[k, mu], columns[k, mu]
-            y = x * x
+            mean = r[k, mu]
+            square = mean * mean
+            coupling = columns[k, mu]
+            row = out[k, mu]
             for i in range(slack.size):
-                row[i] = m[k, i] * x + coupling[i] * (slack[i] - slack[i] * y)
+                row[i] = m[k, i] * mean + coupling[i] * (slack[i] - slack[i] * square)
 
 
 def correlations(couplings, visible_means, hidden_means, weights):

@@ -2,16 +2,26 @@
 
 import contextlib
 import functools
+from pathlib import Path
 
 import numba
 from threadpoolctl import ThreadpoolController
 
+from vmfcore.numerics.kernel_cache import open_folder
+
+# without compilation there is nothing to keep
+KERNELS = None if numba.config.DISABLE_JIT else open_folder(Path(__file__).resolve().parents[1])
+
 
 def _compile(function, **options):
+    """The compiled function, kept in KERNELS; compiled anew in each process where that is None."""
+    # numba decides while it decorates where a function is kept; other packages' functions go where they always go
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(KERNELS or "")
     try:
-        return numba.njit(cache=True, error_model="numpy", **options)(function)
-    except RuntimeError:  # neither the folder of the package nor that of the user can be written: compile every time
-        return numba.njit(error_model="numpy", **options)(function)
+        return numba.njit(cache=KERNELS is not None, error_model="numpy", **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def kernel(function):

@@ -15,10 +15,13 @@ def log2cosh(x):
 def binary_entropy(means):
     """Entropy in nats of +-1 variables with the given means, elementwise, in [0, ln 2]; keeps single precision."""
     means = np.asarray(means)
-    means = means if means.dtype == np.float32 else means.astype(np.float64, copy=False)
-    p, q = 0.5 * (1.0 + means), 0.5 * (1.0 - means)
+    if means.dtype != np.float32:
+        means = means.astype(np.float64, copy=False)
+    up = 0.5 * (1.0 + means)
+    down = 0.5 * (1.0 - means)
+    # p ln p is 0 at p = 0
     tiny = np.finfo(means.dtype).tiny
-    return -(p * np.log(np.maximum(p, tiny)) + q * np.log(np.maximum(q, tiny)))
+    return -(up * np.log(np.maximum(up, tiny)) + down * np.log(np.maximum(down, tiny)))
 
 
 @functools.lru_cache(maxsize=32)
@@ -43,10 +46,13 @@ def half_line_grid(sharpness, error=1e-10):
     L. N. Trefethen, J. A. C. Weideman, SIAM Review 56, 385 (2014), section 5.
     """
     log_error = -math.log(error)
-    distance = min(math.pi / (2 * max(sharpness, 1e-300)), math.sqrt(2 * log_error))
+    # beyond z = √(2 ln 1/error) the density itself is below the error, and so is what a farther pole would save
+    last_node = math.sqrt(2 * log_error)
+    distance = min(math.pi / (2 * max(sharpness, 1e-300)), last_node)
     step = 2 * math.pi * distance / (log_error + distance**2 / 2)
-    nodes = step * np.arange(int(math.sqrt(2 * log_error) / step) + 1)
+    nodes = step * np.arange(int(last_node / step) + 1)
     weights = np.exp(-(nodes**2) / 2)
+    # z = 0 is met twice, as z and as -z
     weights[0] /= 2
     return nodes, weights / (2 * weights.sum())
 

@@ -1,81 +1,156 @@
-r"""Averages over what one hidden unit sees of its samples, at a few vectorized operations a field.
+r"""Vectorized exponentials, logarithms and sums: jitted functions for one row of numbers, in either precision.
 
-Jitted functions for one row of fields, in single or double precision, without transcendental functions of the C
-library, which would keep the loops from being vectorized.  The first of them serve the synapses of `dual`, too.
+They call no transcendental function of the C library, which would keep the loops from being vectorized, and add in an
+order of their own: the same bits on every processor.
 """
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from vmfcore.numerics.jit import kernel
 
 LANES = 16  # numbers that a loop keeps apart, so that it runs in parallel and yet adds in the same order everywhere
-LARGEST = 1e150  # products of numbers up to it do not overflow
-TAYLOR = [1.0 / math.factorial(k) for k in range(12)]  # of exp(y)
-ODD = [2.0 / (2 * k + 1) for k in range(10)]  # of ln[(1 + y)/(1 - y)] / y in powers of y²
+LARGEST_PRODUCT = 1e150  # products of two numbers up to it do not overflow in double precision
+N_TAYLOR = 12  # terms of exp on [-ln 2/2, ln 2/2]
+N_SERIES = 10  # terms of ln on [√½, √2]
+
+
+class Constants(NamedTuple):
+    """Numbers in one precision, for `exp` and for what is computed with it."""
+
+    one: np.floating
+    half: np.floating
+    per_log2: np.floating  # 1/ln 2
+    log2_high: np.floating  # ln 2 in two parts, the first with zeros at its end: small multiples of it are exact
+    log2_low: np.floating
+    largest_argument: np.floating  # of an exponential that is neither subnormal nor infinite
+    newton_tolerance: np.floating  # a step of Newton's method that leaves an error of its square
+    smallest_square: np.floating  # its square is not subnormal: many processors are slow with those
+    taylor: np.ndarray  # (N_TAYLOR,), coefficients 1/k! of exp
+    powers: np.ndarray  # 2^-k, for all k that `exp` may meet
+
+
+class LogConstants(NamedTuple):
+    """Numbers in one precision for `log`."""
+
+    one: np.floating
+    log2: np.floating  # ln 2
+    series: np.ndarray  # (N_SERIES,), coefficients 2/(2k + 1) of ln[(1 + y)/(1 - y)]/y in powers of y²
+    integer: np.dtype  # as wide as the numbers
+    bits_of_root: np.integer  # √½, read as an integer
+    mantissa_bits: np.integer  # behind the exponent
 
 
 @functools.cache
-def numbers(dtype):
-    """Constants in one precision: 1, 1/2; for `exp` 1/ln 2, ln 2 in two parts, the largest y, the Taylor coefficients
-    of exp and powers of 2; the step of Newton's method that leaves an error of its square; what can still be squared
-    without a subnormal number, which many processors are slow with.
-
-    The same for `log`, and integers: the bits of √½ and the number of those behind the exponent.
-    """
-    # ln 2 in two parts, the first with zeros at its end, so that a multiple of it is exact
-    limit, high, low = 700.0, 0.6931471803691238, 1.9082149292705877e-10
+def constants_of(dtype):
+    """`Constants` of a dtype, float64 or float32."""
     if dtype == np.float32:
-        limit, high, low = 80.0, 0.693359375, -2.1219444005469057e-4
-    newton, smallest = math.sqrt(np.finfo(dtype).eps), 1.01 * math.sqrt(np.finfo(dtype).tiny)
-    powers = 2.0 ** -np.arange(1075.0)
-    exponential = [1.0, 0.5, 1 / math.log(2), high, low, limit, newton, smallest, *TAYLOR, *powers]
-    if dtype == np.float32:
-        bits = np.array([0x3F3504F3, 23], np.int32)
+        largest_argument = 80.0
+        log2_high = 0.693359375
+        log2_low = -2.1219444005469057e-4
     else:
-        bits = np.array([0x3FE6A09E667F3BCD, 52], np.int64)
-    return np.array(exponential, dtype), np.array([1.0, math.log(2), *ODD], dtype), bits
+        largest_argument = 700.0
+        log2_high = 0.6931471803691238
+        log2_low = 1.9082149292705877e-10
+    real = np.dtype(dtype).type
+    limits = np.finfo(dtype)
+    return Constants(
+        one=real(1.0),
+        half=real(0.5),
+        per_log2=real(1 / math.log(2)),
+        log2_high=real(log2_high),
+        log2_low=real(log2_low),
+        largest_argument=real(largest_argument),
+        newton_tolerance=real(math.sqrt(limits.eps)),
+        smallest_square=real(1.01 * math.sqrt(limits.tiny)),
+        taylor=np.array([1.0 / math.factorial(k) for k in range(N_TAYLOR)], dtype),
+        powers=(2.0 ** -np.arange(1075.0)).astype(dtype),
+    )
+
+
+@functools.cache
+def log_constants_of(dtype):
+    """`LogConstants` of a dtype, float64 or float32."""
+    real = np.dtype(dtype).type
+    if dtype == np.float32:
+        bits_of_root = np.int32(0x3F3504F3)
+        mantissa_bits = np.int32(23)
+    else:
+        bits_of_root = np.int64(0x3FE6A09E667F3BCD)
+        mantissa_bits = np.int64(52)
+    series = np.array([2.0 / (2 * k + 1) for k in range(N_SERIES)], dtype)
+    return LogConstants(real(1.0), real(math.log(2)), series, bits_of_root.dtype, bits_of_root, mantissa_bits)
+
+
+class MaxFactors(NamedTuple):
+    """How many numbers may be multiplied without overflow, for `sum_of_logs`."""
+
+    in_precision: int  # of the numbers themselves
+    in_double: int  # of double precision, below LARGEST_PRODUCT
+
+
+def max_factors(largest_log, dtype):
+    """`MaxFactors` of numbers of a dtype whose logarithms are at most ``largest_log``."""
+    limit = float(constants_of(np.dtype(dtype)).largest_argument)
+    return MaxFactors(int(limit / largest_log), int(math.log(LARGEST_PRODUCT) / largest_log))
 
 
 @kernel
-def exp(x, numbers, out, work, index):
-    """out = exp(-2|x|): a power of 2 from a table times a polynomial on [-ln 2/2, ln 2/2]."""
-    half, per_log2, high, low, limit = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
-    c0, c1, c2, c3, c4, c5 = numbers[8], numbers[9], numbers[10], numbers[11], numbers[12], numbers[13]
-    c6, c7, c8, c9, c10, c11 = numbers[14], numbers[15], numbers[16], numbers[17], numbers[18], numbers[19]
-    powers = numbers[20:]
+def exp(x, constants, out, work, index):
+    """out = exp(-2|x|): a power of 2 from a table times a polynomial on [-ln 2/2, ln 2/2].
+
+    ``work``, as x, and ``index``, int32, are overwritten.
+    """
+    powers = constants.powers
+    taylor = constants.taylor
+    # 2|x| = k ln 2 - y with the integer k next to 2|x|/ln 2
     for a in range(x.size):
-        work[a] = min(abs(x[a]) + abs(x[a]), limit)
-        index[a] = np.int32(work[a] * per_log2 + half)
+        work[a] = min(abs(x[a]) + abs(x[a]), constants.largest_argument)
+        index[a] = np.int32(work[a] * constants.per_log2 + constants.half)
     for a in range(x.size):
         out[a] = index[a]
+    # exp(y) by Horner's rule
     for a in range(x.size):
-        y = (out[a] * high - work[a]) + out[a] * low
-        even = c6 + y * (c7 + y * (c8 + y * (c9 + y * (c10 + y * c11))))
-        out[a] = c0 + y * (c1 + y * (c2 + y * (c3 + y * (c4 + y * (c5 + y * even)))))
+        y = (out[a] * constants.log2_high - work[a]) + out[a] * constants.log2_low
+        polynomial = taylor[N_TAYLOR - 1]
+        for k in range(N_TAYLOR - 2, -1, -1):
+            polynomial = taylor[k] + y * polynomial
+        out[a] = polynomial
+    # times 2^-k
     for a in range(x.size):
         out[a] *= powers[index[a]]
 
 
 @kernel
-def log(x, constants, integers, out):
+def log(x, constants, out):
     """out = ln x for normal x > 0, to rounding: the exponent, and a series on [√½, √2]; overwrites x."""
-    bits = x.view(integers.dtype)
-    root, shift = integers
-    one, log2 = constants[0], constants[1]
-    c0, c1, c2, c3, c4 = constants[2], constants[3], constants[4], constants[5], constants[6]
-    c5, c6, c7, c8, c9 = constants[7], constants[8], constants[9], constants[10], constants[11]
+    series = constants.series
+    bits = x.view(constants.integer)
+    # x = 2^k z with z in [√½, √2): k from the bits of the exponent, which x loses
     for a in range(bits.size):
-        exponent = (bits[a] - root) >> shift
-        bits[a] -= exponent << shift
+        exponent = (bits[a] - constants.bits_of_root) >> constants.mantissa_bits
+        bits[a] -= exponent << constants.mantissa_bits
         out[a] = exponent
+    # ln z = 2 artanh y, y = (z - 1)/(z + 1), by Horner's rule in y²
     for a in range(x.size):
-        y = (x[a] - one) / (x[a] + one)
-        z = y * y
-        high = c5 + z * (c6 + z * (c7 + z * (c8 + z * c9)))
-        out[a] = out[a] * log2 + y * (c0 + z * (c1 + z * (c2 + z * (c3 + z * (c4 + z * high)))))
+        y = (x[a] - constants.one) / (x[a] + constants.one)
+        square = y * y
+        polynomial = series[N_SERIES - 1]
+        for k in range(N_SERIES - 2, -1, -1):
+            polynomial = series[k] + square * polynomial
+        out[a] = out[a] * constants.log2 + y * polynomial
+
+
+@kernel
+def _total(lanes):
+    """Σ of the lanes, one after the other, in double precision."""
+    total = 0.0
+    for k in range(LANES):
+        total += lanes[k]
+    return total
 
 
 @kernel
@@ -87,9 +162,7 @@ def lane_sum(x, lanes):
         part = x[start : start + LANES]
         for k in range(LANES):
             lanes[k] += part[k]
-    total = 0.0
-    for k in range(LANES):
-        total += lanes[k]
+    total = _total(lanes)
     for a in range(whole, x.size):
         total += x[a]
     return total
@@ -101,46 +174,53 @@ def lane_dot(x, y, lanes):
     whole = x.size - x.size % LANES
     lanes[:] = 0
     for start in range(0, whole, LANES):
-        one, other = x[start : start + LANES], y[start : start + LANES]
+        part_of_x = x[start : start + LANES]
+        part_of_y = y[start : start + LANES]
         for k in range(LANES):
-            lanes[k] += one[k] * other[k]
-    total = 0.0
-    for k in range(LANES):
-        total += lanes[k]
+            lanes[k] += part_of_x[k] * part_of_y[k]
+    total = _total(lanes)
     for a in range(whole, x.size):
         total += x[a] * y[a]
     return total
 
 
 @kernel
-def sum_of_logs(x, reach, lanes):
-    """Σ ln x of numbers >= 1, as logarithms of products; overwrites x.
+def _append_factor(factor, product, total):
+    """A running product and the logarithm of those before it, after one more factor: a new product before overflow."""
+    if product > LARGEST_PRODUCT or factor > LARGEST_PRODUCT:
+        total += math.log(product)
+        product = 1.0
+    return product * factor, total
 
-    ``reach`` of them may be multiplied in their own precision, and in double precision, without overflow.
-    """
-    n_left, factors = x.size, 1
-    while 2 * factors <= reach[0] and n_left >= 4 * LANES:
+
+@kernel
+def sum_of_logs(x, max_factors, lanes):
+    """Σ ln x of numbers >= 1, as logarithms of products; overwrites x.  The lanes are of double precision."""
+    # the second half of x times the first, and so on, while products in its precision are sure to fit
+    n_left = x.size
+    n_factors = 1
+    while 2 * n_factors <= max_factors.in_precision and n_left >= 4 * LANES:
         half = (n_left + 1) // 2
         for a in range(n_left - half):
             x[a] *= x[half + a]
-        n_left, factors = half, 2 * factors
-    x, in_a_row = x[:n_left], max(1, reach[1] // factors)
-    whole, total, product = x.size - x.size % LANES, 0.0, 1.0
-    for first in range(0, whole, LANES * in_a_row):
+        n_left = half
+        n_factors *= 2
+    x = x[:n_left]
+    # products in double precision, side by side
+    whole = x.size - x.size % LANES
+    n_in_lane = max(1, max_factors.in_double // n_factors)
+    total = 0.0
+    product = 1.0
+    for first in range(0, whole, LANES * n_in_lane):
         lanes[:] = 1.0
-        for start in range(first, min(first + LANES * in_a_row, whole), LANES):
+        for start in range(first, min(first + LANES * n_in_lane, whole), LANES):
             part = x[start : start + LANES]
             for k in range(LANES):
                 lanes[k] *= part[k]
         for k in range(LANES):
-            if product > LARGEST or lanes[k] > LARGEST:
-                total += math.log(product)
-                product = 1.0
-            product *= lanes[k]
+            product, total = _append_factor(lanes[k], product, total)
+    # what does not fill the lanes
     for a in range(whole, x.size):
         lanes[0] = x[a]
-        if product > LARGEST or lanes[0] > LARGEST:
-            total += math.log(product)
-            product = 1.0
-        product *= lanes[0]
+        product, total = _append_factor(lanes[0], product, total)
     return total + math.log(product)

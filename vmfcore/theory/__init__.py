@@ -3,14 +3,8 @@
 from vmfcore.theory.correlated import CorrelatedOverlap, correlated_overlap
 from vmfcore.theory.dynamics import StationaryState, critical_strength, dynamical_mean_field
 from vmfcore.theory.ensembles import ensemble_spectrum, random_couplings
-from vmfcore.theory.limits import (
-    bayes_optimal_entropy,
-    bayes_optimal_overlap,
-    critical_density,
-    evidence_ceiling,
-    free_entropy,
-    principal_component_overlap,
-)
+from vmfcore.theory.evidence import bayes_optimal_entropy, evidence_ceiling, free_entropy
+from vmfcore.theory.limits import bayes_optimal_overlap, critical_density, principal_component_overlap
 
 __all__ = [
     "CorrelatedOverlap",

@@ -1,15 +1,41 @@
-r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds, Bayes-optimal overlaps, evidence."""
+r"""What theory predicts for planted ensembles in the limit N → ∞: thresholds and Bayes-optimal overlaps.
+
+One hidden unit, or a finite number of independent ones, and data drawn at the student's own inverse temperature β.
+The replica-symmetric theory has one order parameter, the overlap Q of the posterior mean with the teacher, and its
+conjugate κ, the signal-to-noise ratio at a synapse,
+
+.. math::
+    Q = T(\kappa), \qquad \kappa = \alpha\beta^2 T(\beta^2 Q), \qquad
+    T(\kappa) = E\tanh(\kappa + \sqrt\kappa z), \quad z \sim \mathrm{Normal}(0, 1).
+
+References
+----------
+Huang & Toyoizumi, arXiv:1608.03714; with correlated units Hou, Wong & Huang, arXiv:1904.13052.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
-from vmfcore.numerics.spins import line_grid, log2cosh
+from vmfcore.numerics.spins import line_grid
 
 PRIORS = ("uniform", "matched")
+AVERAGE_ERROR = 1e-13  # of the nodes; that of a Gaussian average of tanh comes to 1e-9
+SMALLEST_OVERLAP = 1e-12  # from which the root of the equation for Q is searched
+LN2 = np.log(2)
 
 
-def critical_density(beta, *, correlation=0.0, prior="uniform"):
+class _FixedPoint(NamedTuple):
+    """Solution of the equations above; numbers, or arrays of the shape of alpha."""
+
+    overlap: float | np.ndarray  # Q
+    information: float | np.ndarray  # κ
+
+
+def critical_density(beta: float, *, correlation: float = 0.0, prior: str = "uniform") -> float:
     r"""Sample density α_c = M/N above which a teacher of two hidden units (or any number, for q = 0) can be found.
 
     .. math::
@@ -24,80 +50,47 @@ def critical_density(beta, *, correlation=0.0, prior="uniform"):
     correlation : float in [-1, 1]
         q, between the synapses of the two hidden units.
     prior : "uniform" or "matched"
-        What the student knows: independent synapses, or q.  The matched one is also where the leading
-        principal component of the data wakes up.
+        What the student knows: independent synapses, or q.
 
     Returns
     -------
     float
+        α_c, dimensionless.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
+    Notes
+    -----
+    At the density of the matched prior the leading principal component of the data wakes up, too.
 
     References
     ----------
-    q = 0: Huang & Toyoizumi, arXiv:1608.03714; q ≠ 0 derived in this project, in words in Hou, Wong & Huang,
+    q = 0: Huang & Toyoizumi, arXiv:1608.03714; q ≠ 0: derived in this project, in words in Hou, Wong & Huang,
     arXiv:1904.13052.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> vmf.critical_density(2.0)
+    0.0625
+    >>> round(vmf.critical_density(1.0, correlation=0.3), 3)
+    0.596
+    >>> round(vmf.critical_density(1.0, correlation=0.3, prior="matched"), 3)
+    0.355
     """
-    beta = checks.real(1e-6, 1e6, closed="both", beta=beta)
+    beta = checks.real(checks.MIN_BETA, checks.MAX_SIZE, closed="both", beta=beta)
     checks.real(-1, 1, closed="both", correlation=correlation)
     checks.option(PRIORS, prior=prior)
     q = abs(correlation)
+    # how much stronger the sum of both units shows in the data than one unit alone; who knows q gains it twice
     signal = (1 + q) * (1 + np.tanh(beta**2 * q))
-    return float(beta**-4 * signal ** (-1 if prior == "uniform" else -2))
+    exponent = -1 if prior == "uniform" else -2
+    return float(beta**-4 * signal**exponent)
 
 
-def _average(f, information):
-    """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
-    kappa = np.asarray(information, dtype=np.float64)
-    z, weights = line_grid(float(np.sqrt(kappa.max())), error=1e-13)
-    return f(kappa[..., None] + np.sqrt(kappa)[..., None] * z) @ weights
-
-
-def mean_overlap(information):
-    r"""T(κ) = E tanh(κ + √κ z), z ~ Normal(0, 1): the overlap of a ±1 spin with its mean at signal-to-noise κ >= 0."""
-    return _average(np.tanh, information)
-
-
-def check_densities(alpha):
-    """Sample densities of any shape as float64."""
-    densities = checks.array((None,), alpha=np.ravel(alpha)).reshape(np.shape(alpha))
-    if densities.min() <= 0:
-        raise ValueError(f"alpha must hold positive numbers, got {densities.min()}")
-    return densities
-
-
-def _overlap(alpha, beta):
-    """Q at one density; Q -> T(κ(Q)) is concave, so a nonzero root exists above the threshold only, and just one."""
-
-    def information(q):
-        return alpha * beta**2 * mean_overlap(beta**2 * q)
-
-    def excess(q):
-        return mean_overlap(information(q)) / q - 1
-
-    low = 1e-12
-    if alpha * beta**4 <= 1 or excess(low) <= 0:
-        return 0.0, 0.0
-    q = 1.0 if excess(1.0) >= 0 else scipy.optimize.brentq(excess, low, 1.0, xtol=1e-14)  # 1 to the accuracy of T
-    return q, information(q)
-
-
-def _fixed_points(alpha, beta):
-    """Checked densities and their Q and κ, arrays of alpha's shape."""
-    checks.real(0, np.inf, beta=beta)
-    alphas = check_densities(alpha)
-    q, kappa = np.array([_overlap(a, beta) for a in alphas.ravel()]).T
-    return alphas, q.reshape(alphas.shape), kappa.reshape(alphas.shape)
-
-
-def bayes_optimal_overlap(alpha, beta):
+def bayes_optimal_overlap(alpha: ArrayLike, beta: float) -> tuple[np.ndarray, np.ndarray]:
     r"""Overlaps that no algorithm passes: P = 1, and any finite P with independent hidden units, N → ∞.
 
     .. math::
-        Q = T(\kappa), \quad \kappa = \alpha\beta^2 T(\beta^2 Q), \quad T(a) = E\tanh(a + \sqrt a z)
+        Q = T(\kappa), \quad \kappa = \alpha\beta^2 T(\beta^2 Q), \quad T(\kappa) = E\tanh(\kappa + \sqrt\kappa z)
 
     Parameters
     ----------
@@ -108,13 +101,10 @@ def bayes_optimal_overlap(alpha, beta):
 
     Returns
     -------
-    means_overlap, sign_overlap : arrays of alpha's shape
-        Q, of the posterior mean, and erf √(κ/2), of its sign; both 0 up to α = β⁻⁴.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
+    means_overlap : array of alpha's shape
+        Q, of the posterior mean; 0 up to α = β⁻⁴.
+    sign_overlap : array of alpha's shape
+        erf √(κ/2), of the sign of the posterior mean; 0 up to α = β⁻⁴.
 
     Notes
     -----
@@ -123,73 +113,22 @@ def bayes_optimal_overlap(alpha, beta):
     References
     ----------
     Replica-symmetric theory, Huang & Toyoizumi, arXiv:1608.03714.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> means_overlap, sign_overlap = vmf.bayes_optimal_overlap([0.5, 2, 5], 1.0)
+    >>> means_overlap.round(4)
+    array([0.    , 0.3898, 0.8265])
+    >>> sign_overlap.round(4)
+    array([0.    , 0.5544, 0.8829])
     """
-    _, q, kappa = _fixed_points(alpha, beta)
-    return q, scipy.special.erf(np.sqrt(kappa / 2))
+    alphas = check_arguments(alpha, beta)
+    overlap, information = fixed_points(alphas, beta)
+    return overlap, scipy.special.erf(np.sqrt(information / 2))
 
 
-def free_entropy(alpha, beta):
-    r"""Replica-symmetric free entropy φ per synapse; φ - ln 2 is the log-evidence above the uniform model.
-
-    .. math::
-        \phi = -\tfrac12\kappa(1+Q) + E\ln 2\cosh(\kappa+\sqrt\kappa z)
-            + \alpha\bigl[-\tfrac12\beta^2 Q + E\ln\cosh(\beta^2Q + \beta\sqrt Q z)\bigr]
-
-    Parameters
-    ----------
-    alpha : float or array > 0
-        Sample density M/N.
-    beta : float > 0
-        Inverse temperature.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats per synapse; ln 2 up to α = β⁻⁴.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
-
-    References
-    ----------
-    As `bayes_optimal_overlap`, whose equations are its stationary point.
-    """
-    alphas, q, kappa = _fixed_points(alpha, beta)
-    sites = -0.5 * kappa * (1 + q) + _average(log2cosh, kappa)
-    return sites + alphas * (-0.5 * beta**2 * q + _average(log2cosh, beta**2 * q) - np.log(2))
-
-
-def evidence_ceiling(alpha, beta):
-    r"""Log-evidence per synapse above that of uniform spins, (ln P(data) + M N ln 2)/(N P) → φ - ln 2.
-
-    alpha, beta, errors and source as in `free_entropy`.  No bound on the log-likelihood of planted data exceeds it for
-    N → ∞, P = 1 or independent hidden units.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats, >= 0.
-    """
-    return free_entropy(alpha, beta) - np.log(2)
-
-
-def bayes_optimal_entropy(alpha, beta):
-    r"""Entropy per synapse of the posterior, φ - α [E ln cosh(β² + β z) - β²/2]: what the data leave undecided.
-
-    alpha, beta, errors and source as in `free_entropy`.
-
-    Returns
-    -------
-    array of alpha's shape
-        Nats, from ln 2 (nothing known) to 0, to 1e-10 (1 + α).
-    """
-    total = free_entropy(alpha, beta)
-    return total - np.asarray(alpha) * (_average(log2cosh, beta**2) - np.log(2) - 0.5 * beta**2)
-
-
-def principal_component_overlap(alpha, beta):
+def principal_component_overlap(alpha: ArrayLike, beta: float) -> np.ndarray:
     r"""Overlap |cos| of the leading principal component with the teacher, P = 1, N → ∞.
 
     .. math:: \cos^2 = \frac{1 - 1/(\alpha\beta^4)}{1 + 1/(\alpha\beta^2)}, \qquad 0 \text{ up to } \alpha = \beta^{-4}
@@ -203,17 +142,91 @@ def principal_component_overlap(alpha, beta):
 
     Returns
     -------
-    array of alpha's shape, in [0, 1)
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is not as above.
+    array of alpha's shape
+        In [0, 1).
 
     References
     ----------
     The spiked covariance model, Baik, Ben Arous & Péché, Ann. Probab. 33, 1643 (2005), with spike β² at P = 1.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> vmf.theory.principal_component_overlap([0.5, 2, 5], 1.0).round(4)
+    array([0.    , 0.5774, 0.8165])
     """
+    alphas = check_arguments(alpha, beta)
+    signal = np.maximum(0, 1 - 1 / (alphas * beta**4))
+    noise = 1 / (alphas * beta**2)
+    return np.sqrt(signal / (1 + noise))
+
+
+def mean_overlap(information: ArrayLike) -> np.ndarray:
+    r"""T(κ) = E tanh(κ + √κ z), z ~ Normal(0, 1): the overlap of a ±1 spin with its mean at signal-to-noise κ >= 0.
+
+    Parameters
+    ----------
+    information : float or array >= 0
+        κ.
+
+    Returns
+    -------
+    array of the shape of information
+        In [0, 1); good to 1e-9.
+
+    Examples
+    --------
+    >>> from vmfcore.theory.limits import mean_overlap
+    >>> mean_overlap([0.01, 1.0, 10.0]).round(4)
+    array([0.0099, 0.5504, 0.9976])
+    """
+    return gaussian_average(np.tanh, information)
+
+
+def check_densities(alpha):
+    """Sample densities of any shape as float64."""
+    densities = checks.array((None,), alpha=np.ravel(alpha)).reshape(np.shape(alpha))
+    if densities.min() <= 0:
+        raise ValueError(f"alpha must hold positive numbers, got {densities.min()}")
+    return densities
+
+
+def check_arguments(alpha, beta):
+    """The densities as float64, of a planted ensemble at inverse temperature beta."""
     checks.real(0, np.inf, beta=beta)
-    alpha = check_densities(alpha)
-    return np.sqrt(np.maximum(0, 1 - 1 / (alpha * beta**4)) / (1 + 1 / (alpha * beta**2)))
+    return check_densities(alpha)
+
+
+def gaussian_average(function, information):
+    """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
+    kappa = np.asarray(information, dtype=np.float64)
+    # the widest Gaussian asks for most nodes; the others take the same
+    largest_width = float(np.sqrt(kappa.max()))
+    z, weights = line_grid(largest_width, error=AVERAGE_ERROR)
+    fields = kappa[..., None] + np.sqrt(kappa)[..., None] * z
+    return function(fields) @ weights
+
+
+def fixed_points(alphas, beta):
+    """Q and κ of checked densities, arrays of their shape."""
+    solutions = [_fixed_point(alpha, beta) for alpha in alphas.ravel()]
+    overlaps = np.array([solution.overlap for solution in solutions])
+    informations = np.array([solution.information for solution in solutions])
+    return _FixedPoint(overlaps.reshape(alphas.shape), informations.reshape(alphas.shape))
+
+
+def _fixed_point(alpha, beta):
+    """Q and κ at one density; Q → T(κ(Q)) is concave, so a nonzero root exists above the threshold only, and one."""
+
+    def information(overlap):
+        return alpha * beta**2 * mean_overlap(beta**2 * overlap)
+
+    def excess(overlap):
+        return mean_overlap(information(overlap)) / overlap - 1
+
+    if alpha * beta**4 <= 1 or excess(SMALLEST_OVERLAP) <= 0:
+        return _FixedPoint(0.0, 0.0)
+    if excess(1.0) >= 0:  # Q is 1 to the accuracy of T
+        return _FixedPoint(1.0, information(1.0))
+    overlap = scipy.optimize.brentq(excess, SMALLEST_OVERLAP, 1.0, xtol=1e-14)
+    return _FixedPoint(overlap, information(overlap))

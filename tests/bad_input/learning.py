@@ -1,0 +1,196 @@
+"""Learners, and the values that say how they learn."""
+
+import tempfile
+
+import numpy as np
+from bad_input.bounds import OBJECTIVE, PRIOR
+from bad_input.common import BETA, DATA, DRAWN, FIELDS, MACHINE, MEANS, ONE_BETA, SEED, SPINS, Case
+
+import vmfcore as vmf
+
+FOLDER = tempfile.TemporaryDirectory()
+A_MACHINE = f"{FOLDER.name}/machine"
+vmf.save_machine(A_MACHINE, MACHINE)
+
+RULE = {
+    "schedule": [
+        ("cosine", ValueError, "schedule must be one of 'constant', 'linear', got 'cosine'"),
+        (None, TypeError, "schedule must be one of 'constant', 'linear', got None"),
+    ],
+    "tol": [
+        (-1.0, ValueError, "tol must be a real number in"),
+        (np.nan, ValueError, "tol must be a real number in"),
+        ("small", TypeError, "tol must be a real number in"),
+    ],
+}
+N_HIDDEN = [
+    (0, ValueError, "n_hidden must be an integer >= 1, got 0"),
+    (1.5, TypeError, "n_hidden must be an integer >= 1, got 1.5"),
+]
+RUN = {  # of both learners
+    "spins": DATA,
+    "n_steps": [
+        (0, ValueError, "n_steps must be an integer >= 1, got 0"),
+        (1e3, TypeError, "n_steps must be an integer >= 1, got 1000.0"),
+    ],
+    "n_restarts": [
+        (0, ValueError, "n_restarts must be an integer >= 1, got 0"),
+        (None, TypeError, "n_restarts must be an integer >= 1, got None"),
+    ],
+    "seed": SEED,
+    "progress": [("yes", TypeError, "progress must be True or False, got 'yes'")],
+    "callback": [
+        (3, TypeError, "callback must be callable, Every or None, got 3"),
+        ("print", TypeError, "callback must be callable, Every or None, got 'print'"),
+    ],
+}
+LEARN = [
+    ("fields", TypeError, "learn must be Learn, got 'fields'"),
+    (True, TypeError, "learn must be Learn, got True"),
+]
+FILE = [  # where a fit is to be kept
+    (3, TypeError, "checkpoint must be Checkpoint, the name of a file or None, got 3"),
+    (FOLDER.name, ValueError, "checkpoint must be the name of a file, got the folder"),
+    ("a\0b", ValueError, "checkpoint must be the name of a file, of up to 230 bytes and none of them 0"),
+    ("a" * 300, ValueError, "checkpoint must be the name of a file, of up to 230 bytes and none of them 0"),
+    ("/dev/null", ValueError, "checkpoint must be the name of a file, got the device /dev/null"),
+    ("no/folder/fit.npz", FileNotFoundError, "checkpoint must be in a folder that exists, got no/folder"),
+    (A_MACHINE, ValueError, "checkpoint must be a checkpoint that fit wrote, got .*, which is a machine"),
+    (vmf.Checkpoint(A_MACHINE), ValueError, "checkpoint must be a checkpoint that fit wrote, got .* a machine"),
+    (__file__, ValueError, "checkpoint must be a checkpoint that fit wrote, and whole, got"),
+]
+
+CASES = {
+    "Natural": Case(
+        vmf.Natural,
+        {},
+        RULE
+        | {
+            "step_size": [
+                (0.0, ValueError, r"step_size must be a real number in \(0, 1\], got 0.0"),
+                (1.5, ValueError, r"step_size must be a real number in \(0, 1\], got 1.5"),
+                ("fast", TypeError, "step_size must be a real number"),
+                (None, TypeError, "step_size must be a real number"),
+            ]
+        },
+    ),
+    "Adam": Case(
+        vmf.Adam,
+        {},
+        RULE
+        | {
+            "step_size": [
+                (0.0, ValueError, r"step_size must be a real number in \(0, 100\], got 0.0"),
+                (101, ValueError, r"step_size must be a real number in \(0, 100\], got 101"),
+            ]
+        },
+    ),
+    "Learn": Case(
+        vmf.Learn,
+        {"fields": True},
+        {
+            "fields": [("yes", TypeError, "fields must be True or False, got 'yes'")],
+            "beta": [
+                (True, TypeError, "beta must be one of 'no', 'global', 'unit', got True"),
+                ("units", ValueError, "beta must be one of 'no', 'global', 'unit', got 'units'"),
+            ],
+            "step_size": [
+                (0, ValueError, r"step_size must be a real number in \(0, 1\], got 0"),
+                (2.0, ValueError, r"step_size must be a real number in \(0, 1\], got 2.0"),
+                ("slow", TypeError, r"step_size must be a real number in \(0, 1\], got 'slow'"),
+            ],
+        },
+    ),
+    "Checkpoint": Case(
+        vmf.Checkpoint,
+        {"path": "fit.npz"},
+        {
+            "path": [
+                (3, TypeError, "path must be the name of a file, got 3"),
+                (None, TypeError, "path must be the name of a file, got None"),
+            ],
+            "every": [
+                (0, ValueError, "every must be an integer >= 1, got 0"),
+                (1.0, TypeError, "every must be an integer >= 1, got 1.0"),
+            ],
+        },
+    ),
+    "Every": Case(
+        vmf.Every,
+        {},
+        {
+            "n_steps": [
+                (0, ValueError, "n_steps must be an integer >= 1, got 0"),
+                (None, TypeError, "n_steps must be an integer >= 1, got None"),
+            ],
+            "callback": [(3, TypeError, "callback must be callable or None, got 3")],
+        },
+    ),
+    "fit": Case(
+        vmf.fit,
+        {"spins": SPINS, "n_hidden": 3, "beta": 1.0, "seed": 0},
+        RUN
+        | {
+            "n_hidden": N_HIDDEN,
+            "beta": BETA,
+            "objective": OBJECTIVE,
+            "rule": [
+                ("adam", TypeError, "rule must be Natural or Adam, got 'adam'"),
+                (vmf.Natural, TypeError, "rule must be Natural or Adam, got <class"),
+                (None, TypeError, "rule must be Natural or Adam, got None"),
+            ],
+            "learn": LEARN,
+            "fields": FIELDS,
+            "init": [
+                ("zeros", ValueError, "init must be one of 'random', 'pca', got 'zeros'"),
+                (MEANS[:, :2], ValueError, r"init must be a non-empty array of shape \(5, 3\)"),
+                (MEANS + 2, ValueError, r"init must hold means in \[-1, 1\]"),
+                (None, TypeError, "init must be a real array"),
+            ],
+            "batch_size": [
+                (0, ValueError, "batch_size must be an integer >= 1, got 0"),
+                (8, ValueError, "batch_size must be at most the number of samples, 7, got 8"),
+                (3.0, TypeError, "batch_size must be an integer >= 1, got 3.0"),
+                (True, TypeError, "batch_size must be an integer >= 1, got True"),
+            ],
+            "dtype": [
+                (np.float16, ValueError, "dtype must be numpy.float64 or numpy.float32, got <class 'numpy.float16'>"),
+                (int, ValueError, "dtype must be numpy.float64 or numpy.float32, got <class 'int'>"),
+                ("half precision", TypeError, "dtype must be numpy.float64 or numpy.float32, got 'half precision'"),
+                (None, ValueError, "dtype must be numpy.float64 or numpy.float32, got None"),
+            ],
+            "checkpoint": FILE,
+        },
+    ),
+    "infer_weights": Case(
+        vmf.infer_weights,
+        {"spins": DRAWN, "n_hidden": 2, "beta": 0.5, "seed": 0},
+        RUN
+        | {
+            "n_hidden": [
+                *N_HIDDEN,
+                (11, ValueError, "n_hidden must be at most 10 for sums over joint states, got 11"),
+            ],
+            "beta": [*ONE_BETA, (np.ones(2), TypeError, "beta must be a real number in")],
+            "prior": PRIOR,
+            "learn": [
+                *LEARN,
+                (vmf.Learn(fields=True), ValueError, "learn.fields must be False for message passing"),
+                (vmf.Learn(beta="unit"), ValueError, 'learn.beta must be "no" or "global" for message passing'),
+                (vmf.Learn(beta="global", step_size=0.5), ValueError, "learn.step_size must be left out for message"),
+            ],
+            "damping": [
+                (0.99, ValueError, r"damping must be a real number in \[0, 0.95\], got 0.99"),
+                ("much", TypeError, r"damping must be a real number in \[0, 0.95\], got 'much'"),
+            ],
+            "tol": [
+                (0.0, ValueError, "tol must be a real number in"),
+                (None, TypeError, "tol must be a real number in"),
+            ],
+            "init": [
+                ("teacher", ValueError, "init must be one of 'random', 'pca', got 'teacher'"),
+                (np.zeros((3, 5)), ValueError, r"init must be a non-empty array of shape \(5, 2\)"),
+            ],
+        },
+    ),
+}

@@ -1,38 +1,95 @@
-"""What notebook 03 has beside vmfcore: the images, and the baseline with real couplings."""
+"""What the pages share: files of figures, images, error bars, and the baseline with real couplings."""
 
-import runpy
-from pathlib import Path
+import subprocess
+import sys
 
 import matplotlib as mpl
 import numpy as np
+import pytest
+from matplotlib import pyplot as plt
 
 import vmfcore as vmf
+from vmfcore import notebook
 
 mpl.use("Agg")
-TOOLS = runpy.run_path(str(Path(__file__).resolve().parents[1] / "notebooks" / "digits.py"))
 
 
-def test_images_are_shown_in_rows_with_a_gap():
-    from matplotlib import pyplot as plt
+@pytest.fixture
+def ax():
+    figure, axes = plt.subplots()
+    yield axes
+    plt.close(figure)
 
+
+def test_matplotlib_is_loaded_by_the_pages_alone():
+    code = "import sys, vmfcore; assert 'matplotlib' not in sys.modules; assert 'vmfcore.notebook' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_figures_are_saved_as_png_and_pdf_and_nowhere_where_there_is_no_folder(ax, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    notebook.save(ax.figure, "line", "")
+    assert list(tmp_path.iterdir()) == []
+    notebook.save(ax.figure, "line", str(tmp_path))
+    assert (tmp_path / "line.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "line.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_images_are_shown_in_rows_with_a_gap(ax):
     columns = np.arange(6) / 10 * np.ones((784, 1))
     columns[1, 4] = -1.0  # second pixel of the first row of the fifth image
-    shown = TOOLS["show"](plt.figure().subplots(), columns, 2, "six images").get_array().filled(np.nan)
-    plt.close()
+    shown = notebook.show(ax, columns, 2, "six images").get_array().filled(np.nan)
     assert shown.shape == (60, 90)
     assert shown[31, 32] == -1.0
     assert shown[10, 70] == 0.2
     assert np.isnan(shown[[0, 29, 30], 10]).all()
+    assert ax.get_title() == "six images"
+
+
+def test_images_that_do_not_fit_are_refused(ax):
+    with pytest.raises(ValueError, match=r"columns must be a non-empty array of shape \(784, any\), got shape"):
+        notebook.show(ax, np.zeros((783, 4)), 2, "")
+    with pytest.raises(ValueError, match="n_rows must divide the number of images, 4, got 3"):
+        notebook.show(ax, np.zeros((784, 4)), 3, "")
+
+
+def test_errors_are_those_of_a_mean_over_the_seeds(rng, ax):
+    values = rng.normal(size=(5, 7))
+    mean, error = notebook.mean_and_error(values)
+    np.testing.assert_allclose(mean, [sum(row) / 7 for row in values])
+    np.testing.assert_allclose(error, [np.sqrt(sum((row - row.mean()) ** 2) / 6 / 7) for row in values])
+    other_way = notebook.mean_and_error(values.T, axis=0)
+    np.testing.assert_allclose(other_way, (mean, error))
+    points, *_ = notebook.error_bars(ax, range(5), values, marker="o")
+    np.testing.assert_array_equal(points.get_ydata(), mean)
+    # one seed tells nothing about the scatter
+    np.testing.assert_array_equal(notebook.mean_and_error(values[:, :1]), (values[:, 0], np.zeros(5)))
+
+
+def test_runs_that_are_left_out_count_in_neither_mean_nor_error(rng):
+    values = np.ma.masked_array(rng.normal(size=(3, 4)), [[0, 0, 0, 0], [0, 1, 0, 1], [1, 1, 1, 0]])
+    mean, error = notebook.mean_and_error(values)
+    np.testing.assert_allclose(mean, [values[0].data.mean(), values[1].data[::2].mean(), values[2, 3]])
+    assert error[1] == pytest.approx(values[1].data[::2].std(ddof=1) / np.sqrt(2))
+    assert np.ma.getmaskarray(error).tolist() == [False, False, True]
 
 
 def test_the_baseline_comes_close_to_the_machine_behind_the_data(rng):
     truth = vmf.Machine(rng.uniform(-1, 1, size=(13, 3)), 4.0, rng.normal(size=13), 0.3 * rng.normal(size=3))
     data, test = np.split(vmf.sample(truth, 9000, seed=1), [7000])
     options = {"n_steps": 3000, "batch_size": 100, "n_chains": 100, "step_size": 0.1, "seed": 0}
-    learnt = TOOLS["train_full_precision"](data, 3, **options)
+    learnt = notebook.train_full_precision(data, 3, **options)
     best, got = (vmf.log_likelihood(test, machine, seed=0).mean for machine in (truth, learnt))
     pixels = vmf.Machine(np.zeros((13, 1)), 1.0, np.arctanh(data.mean(axis=0)))
     independent = vmf.log_likelihood(test, pixels, seed=0).mean
     # 55 parameters from 7000 samples cost 55/14,000 nats; the noise of the last steps leaves a few per cent
     assert best - got < 0.1 * (best - independent)
     assert best - independent > 0.2  # else there is nothing to learn
+
+
+def test_the_baseline_names_what_is_wrong():
+    options = {"n_steps": 1, "batch_size": 2, "n_chains": 2, "step_size": 0.1, "seed": 0}
+    for name, value in [("n_steps", 0), ("batch_size", 0), ("n_chains", 0), ("step_size", 2.0), ("seed", -1)]:
+        with pytest.raises(ValueError, match=rf"^{name} must be .*, got"):
+            notebook.train_full_precision(np.ones((5, 3)), 2, **(options | {name: value}))

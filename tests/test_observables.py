@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
+from vmfcore.observables import overlap_matrix
 
 
 @pytest.mark.parametrize("n_hidden", [1, 2, 3, 5])
@@ -44,7 +45,7 @@ def injective_matchings(n_student, n_teacher):
 def test_different_numbers_of_hidden_units_are_matched_as_well_as_can_be(rng, n_student, n_teacher):
     teacher = rng.choice([-1, 1], size=(31, n_teacher))
     estimate = rng.uniform(-1, 1, size=(31, n_student))
-    matrix = vmf.overlap_matrix(estimate, teacher)
+    matrix = overlap_matrix(estimate, teacher)
     assert matrix.shape == (n_student, n_teacher)
     np.testing.assert_allclose(matrix, [[x @ y / 31 for y in teacher.T] for x in estimate.T], atol=1e-15)
 
@@ -83,7 +84,7 @@ def test_machines_stand_for_their_weights(rng):
     for student in (estimate, result):
         for truth in (teacher, machine):
             np.testing.assert_array_equal(vmf.overlap(student, truth), expected)
-            np.testing.assert_array_equal(vmf.overlap_matrix(student, truth), vmf.overlap_matrix(estimate, teacher))
+            np.testing.assert_array_equal(overlap_matrix(student, truth), overlap_matrix(estimate, teacher))
             assert len(vmf.match_hidden_units(student, truth).student) == 2
 
 
@@ -99,7 +100,7 @@ def test_chance(rng):
 def test_overlap_matrix_has_students_in_rows(rng):
     teacher = rng.choice([-1, 1], size=(31, 2))
     estimate = np.stack([teacher[:, 1], -teacher[:, 0]], axis=1)
-    matrix = vmf.overlap_matrix(estimate, teacher)
+    matrix = overlap_matrix(estimate, teacher)
     assert matrix[0, 1] == 1
     assert matrix[1, 0] == -1
 

@@ -77,13 +77,14 @@ def flag(**named: Any) -> None:
             raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
-def option(allowed: Sequence[str], **named: Any) -> None:
+def option(allowed: Sequence[str], **named: Any) -> str | list[str]:
     """Strings out of ``allowed``."""
     for name, value in named.items():
         if not isinstance(value, str):
             raise TypeError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return _one_or_list([str(value) for value in named.values()])
 
 
 def instance(kinds: Any, **named: Any) -> None:

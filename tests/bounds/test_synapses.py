@@ -71,6 +71,18 @@ def test_a_decided_synapse_couples_with_the_scale_itself():
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
+def test_couplings_without_the_value_are_the_same(rng, dtype):
+    columns, scales = rng.uniform(-1, 1, size=(2, 3, 101)).astype(dtype), rng.uniform(0.1, 1, size=(2, 3))
+    couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales)
+    alone = dual_couplings(columns, scales, with_value=False)
+    for one, other in zip((alone[0], alone[1], alone[3]), (couplings, inverse_slack, norms), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.isfinite(log_slack).all()
+    assert alone[2].shape == log_slack.shape
+    assert np.isnan(alone[2]).all()
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
 def test_combine(rng, dtype):
     x, y = rng.normal(size=(2, 2, 13, 5)).astype(dtype)
     for left, right in ((x, y), (np.asfortranarray(x), y), (x[0], y[0])):

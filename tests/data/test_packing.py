@@ -4,6 +4,7 @@ import pytest
 import vmfcore as vmf
 from vmfcore.bounds import data_term as data_terms
 from vmfcore.data import packing
+from vmfcore.data.packing import pack_spins
 
 
 def samples(rng, n_samples=37, n_visible=13):
@@ -13,7 +14,7 @@ def samples(rng, n_samples=37, n_visible=13):
 @pytest.mark.parametrize("n_visible", [1, 7, 8, 13, 101])
 def test_round_trip(rng, n_visible):
     spins = samples(rng, n_visible=n_visible)
-    packed = vmf.pack_spins(spins)
+    packed = pack_spins(spins)
     assert packed.shape == spins.shape
     assert packed.bits.shape == (37, -(-n_visible // 8))
     np.testing.assert_array_equal(packed.dense(), spins)
@@ -23,18 +24,18 @@ def test_round_trip(rng, n_visible):
         np.testing.assert_array_equal(packed.dense(dtype), spins)
     for which in (slice(3, 11), np.array([5, 2, 31])):
         np.testing.assert_array_equal(packed.take(which).dense(), spins[which])
-    assert vmf.pack_spins(packed).bits is packed.bits
+    assert pack_spins(packed).bits is packed.bits
 
 
 def test_bits_beyond_the_last_spin_are_ignored(rng):
-    clean = vmf.pack_spins(samples(rng))
+    clean = pack_spins(samples(rng))
     dirty = clean._replace(bits=clean.bits | np.array([0, 0b111], np.uint8))
     assert (dirty.bits != clean.bits).any()
     np.testing.assert_array_equal(dirty.dense(), clean.dense())
     means = rng.uniform(-0.9, 0.9, size=(13, 3))
-    for term in data_terms.DATA_TERMS:
-        assert vmf.bound(dirty, means, 1.1, data_term=term) == vmf.bound(clean, means, 1.1, data_term=term)
-        one, other = (vmf.bound_gradient(data, means, 1.1, data_term=term) for data in (dirty, clean))
+    for objective in map(vmf.Objective, data_terms.DATA_TERMS):
+        assert vmf.bound(dirty, means, 1.1, objective) == vmf.bound(clean, means, 1.1, objective)
+        one, other = (vmf.bound_gradient(data, means, 1.1, objective) for data in (dirty, clean))
         np.testing.assert_array_equal(one, other)
     for init in ("random", "pca"):
         one, other = (vmf.fit(data, 3, 1.1, n_steps=5, init=init, seed=0) for data in (dirty, clean))
@@ -45,7 +46,7 @@ def test_bits_beyond_the_last_spin_are_ignored(rng):
 def test_blocks_are_all_samples_in_their_order(rng, size, monkeypatch):
     monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)  # None: seven samples at once
     spins = samples(rng)
-    packed = vmf.pack_spins(spins)
+    packed = pack_spins(spins)
     for dtype in (np.int8, np.float32):
         blocks = list(packed.blocks(dtype, size))
         assert {len(block) for block in blocks[:-1]} <= {size or 7}
@@ -58,7 +59,7 @@ def test_sums_and_fields_of_pixels(rng, monkeypatch):
     monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)
     spins = samples(rng)
     spins[:, 2] = 1
-    packed = vmf.pack_spins(spins)
+    packed = pack_spins(spins)
     total = packing.total_spins(packed)
     assert total.dtype == np.float64
     np.testing.assert_array_equal(total, spins.sum(axis=0))
@@ -70,7 +71,7 @@ def test_sums_and_fields_of_pixels(rng, monkeypatch):
 @pytest.mark.parametrize("options", [{"init": "pca"}, {"batch_size": 11}, {"dtype": np.float32, "data_term": "tap"}])
 def test_a_file_is_as_good_as_an_array(rng, tmp_path, options):
     spins = samples(rng)
-    packed = vmf.pack_spins(spins)
+    packed = pack_spins(spins)
     np.save(tmp_path / "bits.npy", packed.bits)
     mapped = vmf.PackedSpins(np.load(tmp_path / "bits.npy", mmap_mode="r"), 13)
     strided = vmf.PackedSpins(np.repeat(packed.bits, 2, axis=0)[::2], 13)

@@ -10,21 +10,38 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
+from vmfcore.data.packing import pack_spins
 from vmfcore.files import archives
 from vmfcore.learning import checkpoints
 
-SPINS = vmf.sample_spins(vmf.planted_weights(61, 3, seed=1), 1.0, 97, seed=2)
+SPINS = vmf.sample(vmf.planted(61, 3, 1.0, seed=1), 97, seed=2)
+NEVER_SETTLED = vmf.Natural(tol=1e-9)
+
+
+def objective_with(model_term, **options):
+    return vmf.Objective(model_term=model_term, **options)
+
+
 FITS = {
     "natural, several restarts that end at different steps": {"n_restarts": 3, "n_steps": 300},
-    "adam": {"rule": "adam", "n_steps": 23, "n_restarts": 2},
-    "two stages": {"data_term": "tap", "init": "pca", "n_restarts": 2, "n_steps": 200},
-    "messages of edges": {"expectation": "cavity", "n_steps": 23},
-    "messages of nodes": {"expectation": "tap", "n_steps": 23, "n_restarts": 2, "dtype": np.float32},
-    "quenched": {"model_term": "quenched", "expectation": "tap", "n_steps": 23, "n_restarts": 2},
+    "adam": {"rule": vmf.Adam(), "n_steps": 23, "n_restarts": 2},
+    "two stages": {"objective": vmf.Objective("calibrated"), "init": "pca", "n_restarts": 2, "n_steps": 200},
+    "messages of edges": {"objective": objective_with(vmf.Annealed(vmf.Cavity())), "n_steps": 23},
+    "messages of nodes": {
+        "objective": objective_with(vmf.Annealed(vmf.Tap())),
+        "n_steps": 23,
+        "n_restarts": 2,
+        "dtype": np.float32,
+    },
+    "quenched": {"objective": objective_with(vmf.Quenched(vmf.Tap())), "n_steps": 23, "n_restarts": 2},
     "batches": {"batch_size": 30, "n_steps": 23, "n_restarts": 2},
     "chains, fields, temperatures": {
-        **{"expectation": "gibbs", "learn_fields": True, "learn_beta": "unit", "batch_size": 30, "n_steps": 23},
-        **{"schedule": "linear", "temperature": (1.0, 0.5), "bound_every": 5, "n_temperatures": 20, "n_restarts": 2},
+        "objective": objective_with(vmf.Annealed(vmf.Gibbs(n_temperatures=20, bound_every=5)), kl_weight=(1.0, 0.5)),
+        "rule": vmf.Natural(schedule="linear"),
+        "learn": vmf.Learn(fields=True, beta="unit"),
+        "batch_size": 30,
+        "n_steps": 23,
+        "n_restarts": 2,
     },
 }
 
@@ -63,28 +80,28 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(name, rng, tmp_path):
     for every in (1, 4):
         for moment in rng.integers(1, len(counted), size=3).tolist():
             path.unlink(missing_ok=True)
-            keeping = options | {"checkpoint": path, "checkpoint_every": every}
+            keeping = options | {"checkpoint": vmf.Checkpoint(path, every)}
             with pytest.raises(Stop):
                 vmf.fit(SPINS, 3, 1.0, **keeping, callback=stopping_after(moment, raise_stop))
-            told = []
-            resumed = vmf.fit(SPINS, 3, 1.0, **keeping, callback=lambda *now, told=told: told.append(now[0]))
+            seen = []
+            resumed = vmf.fit(SPINS, 3, 1.0, **keeping, callback=lambda *now, seen=seen: seen.append(now[0]))
             assert_same(resumed, unbroken)
-            assert len(told) < len(counted) or moment <= every * 3  # steps that are kept are not done again
+            assert len(seen) < len(counted) or moment <= every * 3  # steps that are kept are not done again
             # and what has ended is not climbed again
             assert_same(vmf.fit(SPINS, 3, 1.0, **keeping, callback=stopping_after(1, raise_stop)), unbroken)
 
 
 def test_interrupt_keeps_the_last_step_and_returns_control(tmp_path):
-    path, options = tmp_path / "fit.npz", {"n_steps": 60, "settled": 1e-9, "seed": 5, "n_restarts": 2}
-    unbroken = vmf.fit(SPINS, 3, 1.0, **options)
+    path, options = tmp_path / "fit.npz", {"rule": NEVER_SETTLED, "n_steps": 60, "seed": 5, "n_restarts": 2}
+    unbroken = vmf.fit(SPINS, 3, 1.0, **options, callback=vmf.Every(1))
     handler = signal.getsignal(signal.SIGINT)
     press = stopping_after(39, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match=r"fit stopped; all that it did is kept in .*fit\.npz"):
         vmf.fit(SPINS, 3, 1.0, **options, checkpoint=path, callback=press)
     assert signal.getsignal(signal.SIGINT) is handler
-    told = []
-    resumed = vmf.fit(SPINS, 3, 1.0, **options, checkpoint=path, callback=lambda *now: told.append(now[0]))
-    assert told[0] == 20
+    seen = []
+    resumed = vmf.fit(SPINS, 3, 1.0, **options, checkpoint=path, callback=lambda *now: seen.append(now[0]))
+    assert seen[0] == 20
     assert_same(resumed, unbroken)
 
 
@@ -115,13 +132,25 @@ def test_a_checkpoint_of_another_fit_is_refused_and_left_alone(tmp_path):
         ((SPINS, 3, 1.1), {}, "beta"),
         ((SPINS, 2, 1.0), {}, "n_hidden"),
         ((SPINS, 3, 1.0), {"seed": 6}, "seed"),
-        ((SPINS, 3, 1.0), {"n_steps": 8, "step_size": 0.1}, "n_steps, step_size"),
+        ((SPINS, 3, 1.0), {"n_steps": 8, "rule": vmf.Natural(0.1)}, "n_steps, rule.step_size"),
         ((SPINS, 3, 1.0), {"init": np.zeros((61, 3))}, "init"),
-        ((SPINS, 3, 1.0), {"dtype": np.float32}, "dtype, max_beta, tol"),
-        ((SPINS, 3, 1.0), {"rule": "adam"}, "rule, step_size"),
-        ((SPINS, 3, 1.0), {"model_term": "quenched"}, "model_term, n_points"),
-        ((SPINS, 3, 1.0), {"prior_mean": 0.1}, "prior_mean"),
-        ((SPINS, 3, 1.0), {"learn_beta": "unit"}, "learn_beta, settled"),
+        ((SPINS, 3, 1.0), {"dtype": np.float32}, "dtype"),
+        ((SPINS, 3, 1.0), {"rule": vmf.Adam()}, "rule, rule.step_size"),
+        ((SPINS, 3, 1.0), {"rule": vmf.Natural(tol=1e-3)}, "rule.tol"),
+        (
+            (SPINS, 3, 1.0),
+            {"objective": objective_with(vmf.Quenched())},
+            "objective.model_term, objective.model_term.n_points",
+        ),
+        (
+            (SPINS, 3, 1.0),
+            {"objective": objective_with(vmf.Annealed(vmf.Tap()))},
+            "objective.model_term.solver, objective.model_term.solver.damping, "
+            "objective.model_term.solver.max_iter, objective.model_term.solver.tol",
+        ),
+        ((SPINS, 3, 1.0), {"objective": vmf.Objective(prior=vmf.Prior(0.1))}, "objective.prior.mean"),
+        ((SPINS, 3, 1.0), {"learn": vmf.Learn(beta="unit")}, "learn.beta"),
+        ((SPINS, 3, 1.0), {"fields": (None, np.zeros(3))}, "hidden_fields"),
     ]
     for arguments, changed, names in others:
         message = rf"^checkpoint must be of the same fit, got .*fit\.npz, of one with other {names}: give another file"
@@ -133,15 +162,41 @@ def test_a_checkpoint_of_another_fit_is_refused_and_left_alone(tmp_path):
 def test_the_same_fit_in_other_words_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link.npz").symlink_to("fit.npz")
-    data = vmf.pack_spins(SPINS)
+    data = pack_spins(SPINS)
     bits = data.bits.copy()
     bits[:, -1] |= 7  # beyond the 61 spins
-    first = {"temperature": 1, "prior_mean": -0.0, "field_step": 1, "step_size": 1, "n_steps": 7, "seed": 5}
-    expected = vmf.fit(data, 3, 1, **first, checkpoint="link.npz")
+    first = {
+        "objective": vmf.Objective(kl_weight=1, prior=vmf.Prior(-0.0)),
+        "rule": vmf.Natural(1),
+        "learn": vmf.Learn(beta="global", step_size=1),
+        "n_steps": 7,
+        "seed": 5,
+    }
+    expected = vmf.fit(data, 3, 1, **first, checkpoint="link.npz", callback=vmf.Every(1))
     assert (tmp_path / "link.npz").is_symlink()
-    again = first | {"temperature": [1.0, 1.0], "prior_mean": 0, "field_step": 1.0, "step_size": np.float64(1)}
+    again = first | {
+        "objective": vmf.Objective(kl_weight=[1.0, 1.0], prior=vmf.Prior(0)),
+        "rule": vmf.Natural(np.float64(1)),
+        "learn": vmf.Learn(beta="global", step_size=1.0),
+        "seed": np.int64(5),
+    }
     options = {"checkpoint": tmp_path / "fit.npz", "callback": stopping_after(1, raise_stop)}
     assert_same(vmf.fit(vmf.PackedSpins(bits, 61), 3, np.float64(1), **again, **options), expected)
+
+
+def test_who_looks_how_often_is_not_part_of_the_fit(tmp_path):
+    options = {"rule": NEVER_SETTLED, "n_steps": 60, "n_restarts": 2, "seed": 5}
+    unbroken = vmf.fit(SPINS, 3, 1.0, **options)
+    for n_steps, moment, kept in ((1, 61, 28), (7, 8, 20)):  # two calls at each step that is looked at
+        keeping = options | {"checkpoint": vmf.Checkpoint(tmp_path / f"{n_steps}.npz", every=4)}
+        with pytest.raises(Stop):
+            vmf.fit(SPINS, 3, 1.0, **keeping, callback=vmf.Every(n_steps, stopping_after(moment, raise_stop)))
+        resumed = vmf.fit(SPINS, 3, 1.0, **keeping, callback=vmf.Every(13))
+        np.testing.assert_array_equal(resumed.means, unbroken.means)
+        assert resumed.bound == unbroken.bound
+        # what the first has looked at up to the step that was kept, and then what the second has
+        expected = {*range(0, kept, n_steps), *range(26, 60, 13), 60}
+        assert resumed.history.step.tolist() == sorted(expected)
 
 
 def test_who_handles_interrupts_goes_on_to_do_so(tmp_path):
@@ -196,14 +251,14 @@ def test_a_disk_that_cannot_be_written_is_an_error_before_any_step(tmp_path, mon
 
 def test_a_disk_that_fills_up_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     path = tmp_path / "fit.npz"
-    options = {"n_steps": 60, "settled": 1e-9, "seed": 5, "checkpoint": path, "checkpoint_every": 10}
+    options = {"rule": NEVER_SETTLED, "n_steps": 60, "seed": 5, "checkpoint": vmf.Checkpoint(path, every=10)}
     fill = stopping_after(25, lambda: monkeypatch.setattr(archives.os, "fsync", full))
     with pytest.raises(OSError, match=re.escape("what an earlier step left there is whole")) as caught:
         vmf.fit(SPINS, 3, 1.0, **options, callback=fill)
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(path)
     monkeypatch.undo()
-    told = []
-    resumed = vmf.fit(SPINS, 3, 1.0, **options, callback=lambda *now: told.append(now[0]))
-    assert told[0] == 20
-    assert_same(resumed, vmf.fit(SPINS, 3, 1.0, **(options | {"checkpoint": None})))
+    seen = []
+    resumed = vmf.fit(SPINS, 3, 1.0, **options, callback=lambda *now: seen.append(now[0]))
+    assert seen[0] == 20
+    assert_same(resumed, vmf.fit(SPINS, 3, 1.0, **(options | {"checkpoint": None}), callback=vmf.Every(1)))

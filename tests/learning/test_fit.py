@@ -2,19 +2,29 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import naive
 import numpy as np
 import pytest
 
 import vmfcore as vmf
-from vmfcore.bounds import model_term as dual
+from vmfcore.bounds.beliefs import Posterior
+from vmfcore.data.packing import pack_spins
 from vmfcore.learning import climb, restarts, rules
+
+QUENCHED = vmf.Objective(model_term=vmf.Quenched(vmf.Cavity(), n_points=8))
 
 
 def planted(n_visible, n_hidden, alpha, seed, beta=1.0):
-    weights = vmf.planted_weights(n_visible, n_hidden, seed=seed)
-    return weights, vmf.sample_spins(weights, beta, int(alpha * n_visible), seed=seed + 1000)
+    teacher = vmf.planted(n_visible, n_hidden, beta, seed=seed)
+    return teacher, vmf.sample(teacher, int(alpha * n_visible), seed=seed + 1000)
+
+
+def cold_sweeps(means):
+    """Sweeps of the quenched term above, from a cold start, with the tolerance of a fit."""
+    sized = QUENCHED.for_size(*means.shape, tol=1e-7)
+    return sized.model_term.evaluate(Posterior.of(means, 1.0)).n_iter[0]
 
 
 @pytest.mark.parametrize("n_hidden", [1, 2, 3])
@@ -23,9 +33,9 @@ def test_planted_weights_are_recovered(n_hidden, alpha, target):
     # the limit N → ∞ is 0.961 and 0.883; the targets leave room for N = 200 and five seeds
     overlaps = []
     for seed in range(5):
-        weights, spins = planted(200, n_hidden, alpha, seed)
+        teacher, spins = planted(200, n_hidden, alpha, seed)
         result = vmf.fit(spins, n_hidden, 1.0, seed=seed, n_restarts=4)
-        overlaps.append(vmf.overlap(result.weights, weights).mean())
+        overlaps.append(vmf.overlap(result.weights, teacher).mean())
     assert np.mean(overlaps) >= target
 
 
@@ -33,11 +43,11 @@ def below_threshold(n_visible, n_hidden, n_seeds):
     """Overlaps at α = 0.3 over seeds, of sign λ and of λ, and those of random weights."""
     rng, signs, means, chance = np.random.default_rng(1), [], [], []
     for seed in range(n_seeds):
-        weights, spins = planted(n_visible, n_hidden, 0.3, seed)
+        teacher, spins = planted(n_visible, n_hidden, 0.3, seed)
         result = vmf.fit(spins, n_hidden, 1.0, seed=seed)
-        signs.append(vmf.overlap(result.weights, weights).mean())
-        means.append(vmf.overlap(result.means, weights).mean())
-        chance += [vmf.overlap(rng.choice([-1, 1], size=weights.shape), weights).mean() for _ in range(20)]
+        signs.append(vmf.overlap(result.weights, teacher).mean())
+        means.append(vmf.overlap(result.means, teacher).mean())
+        chance += [vmf.overlap(rng.choice([-1, 1], size=(n_visible, n_hidden)), teacher).mean() for _ in range(20)]
     return np.array(signs), np.array(means), np.array(chance)
 
 
@@ -54,22 +64,23 @@ def test_nothing_is_found_far_below_the_threshold(n_hidden):
     assert abs(large.mean() - signs.mean() / 4) < 3 * error
 
 
-@pytest.mark.parametrize("rule", ["natural", "adam"])
-@pytest.mark.parametrize(
-    ("model_term", "expectation"),
-    [(m, e) for m in dual.MODEL_TERMS for e in dual.EXPECTATIONS if (m, e) != ("quenched", "gibbs")],
-)
-def test_every_combination_learns(rule, model_term, expectation):
-    weights, spins = planted(101, 2, 8, seed=3)
-    result = vmf.fit(spins, 2, 1.0, rule=rule, model_term=model_term, expectation=expectation, n_restarts=2, seed=1)
+MESSAGES = [vmf.Exact(), vmf.Cavity(), vmf.Tap()]
+MODEL_TERMS = [term(solver) for term in (vmf.Annealed, vmf.Quenched) for solver in MESSAGES]
+
+
+@pytest.mark.parametrize("rule", [vmf.Natural(), vmf.Adam()], ids=str)
+@pytest.mark.parametrize("model_term", [*MODEL_TERMS, vmf.Annealed(vmf.Gibbs())], ids=str)
+def test_every_combination_learns(rule, model_term):
+    teacher, spins = planted(101, 2, 8, seed=3)
+    result = vmf.fit(spins, 2, 1.0, vmf.Objective(model_term=model_term), rule, n_restarts=2, seed=1)
     # N = 101 and one instance: the limit 0.961 less three times the spread 0.02
-    assert vmf.overlap(result.weights, weights).mean() > 0.9
+    assert vmf.overlap(result.weights, teacher).mean() > 0.9
 
 
 def test_natural_rule_ends_at_a_stationary_point():
     _, spins = planted(53, 2, 8, seed=5)
-    result = vmf.fit(spins, 2, 1.0, n_steps=2000, settled=1e-9, tol=1e-12, seed=0)
-    gradient = vmf.bound_gradient(spins, result.means, 1.0, tol=1e-12)
+    result = vmf.fit(spins, 2, 1.0, rule=vmf.Natural(tol=1e-9), n_steps=2000, seed=0)
+    gradient = vmf.bound_gradient(spins, result.means, 1.0)
     assert result.converged
     # to first order, (1 - λ²) ∂L/∂λ is the distance whose root mean square is below 1e-9
     assert np.abs(gradient * (1 - result.means**2)).max() < 1e-7
@@ -78,9 +89,9 @@ def test_natural_rule_ends_at_a_stationary_point():
 def test_one_natural_step_is_the_equation():
     _, spins = planted(13, 3, 5, seed=2)
     start = np.random.default_rng(0).uniform(-0.5, 0.5, size=(13, 3))
-    options = {"n_steps": 1, "prior_mean": 0.2, "step_size": 0.3, "seed": 0}
-    got = vmf.fit(spins, 3, 0.9, init=start, **options).means
-    gradient = naive.derivative(lambda x: vmf.bound(spins, x, 0.9, prior_mean=0.2).total + naive.kl(x, 0.2), start)
+    objective = vmf.Objective(prior=vmf.Prior(0.2))
+    got = vmf.fit(spins, 3, 0.9, objective, vmf.Natural(0.3), init=start, n_steps=1, seed=0).means
+    gradient = naive.derivative(lambda x: vmf.bound(spins, x, 0.9, objective).total + naive.kl(x, 0.2), start)
     expected = np.tanh(0.7 * np.arctanh(start) + 0.3 * (np.arctanh(0.2) + gradient))
     np.testing.assert_allclose(got, expected, atol=1e-6)  # fit's message passing stops at 1e-7
 
@@ -94,9 +105,9 @@ def test_adam_steps_are_the_equations():
         first, second = 0.9 * first + 0.1 * gradient, 0.99 * second + 0.01 * gradient**2
         move = 0.05 * first / (1 - 0.9**n) / (np.sqrt(second / (1 - 0.99**n)) + 1e-8)
         means = np.clip(means + move, -0.99999, 0.99999)
-    got = vmf.fit(spins, 3, 0.9, init=start, rule="adam", step_size=0.05, n_steps=5, seed=0).means
+    got = vmf.fit(spins, 3, 0.9, rule=vmf.Adam(0.05), init=start, n_steps=5, seed=0).means
     np.testing.assert_allclose(got, means, atol=1e-10)
-    far = vmf.fit(spins, 3, 0.9, init=start, rule="adam", step_size=5.0, n_steps=1, seed=0).means
+    far = vmf.fit(spins, 3, 0.9, rule=vmf.Adam(5.0), init=start, n_steps=1, seed=0).means
     np.testing.assert_allclose(np.abs(far), rules.CLIP)
 
 
@@ -111,15 +122,13 @@ def test_a_start_with_decided_synapses_is_kept():
 @pytest.mark.parametrize("step_size", [1e-5, 1e-3])
 def test_a_step_too_small_is_not_taken_for_convergence(step_size):
     _, spins = planted(100, 2, 8, seed=0)
-    assert not vmf.fit(spins, 2, 1.0, step_size=step_size, n_steps=60, seed=0).converged
+    assert not vmf.fit(spins, 2, 1.0, rule=vmf.Natural(step_size), n_steps=60, seed=0).converged
 
 
 def test_messages_are_kept_between_steps():
     _, spins = planted(53, 3, 8, seed=5)
-    options = {"model_term": "quenched", "expectation": "cavity", "n_points": 8}
-    result = vmf.fit(spins, 3, 1.0, seed=0, **options)
-    cold = dual.quenched(result.means, 1.0, n_points=8, tol=1e-7)
-    assert result.history.n_iter[-1] < cold.n_iter
+    result = vmf.fit(spins, 3, 1.0, QUENCHED, callback=vmf.Every(1), seed=0)
+    assert result.history.n_iter[-1] < cold_sweeps(result.means)
 
 
 def test_history_and_callback_tell_the_same_story():
@@ -130,7 +139,7 @@ def test_history_and_callback_tell_the_same_story():
     np.testing.assert_array_equal([b.total for _, _, b in seen], result.history.bound)
     np.testing.assert_array_equal(seen[-1][1], result.means)
     assert not result.converged  # seven steps are too few
-    assert result.bound == vmf.bound(spins, result.means, 1.0, tol=1e-7)
+    assert result.bound == vmf.bound(spins, result.means, 1.0)
     parts = result.history
     np.testing.assert_allclose(parts.data_term - parts.model_term - parts.kl, parts.bound, rtol=1e-13)
     np.testing.assert_allclose(parts.kl + parts.entropy, 62 * np.log(2), rtol=1e-13)
@@ -145,17 +154,17 @@ def test_the_best_restart_is_chosen_by_the_bound():
 
 
 def test_principal_component_start_sees_the_teacher():
-    weights, spins = planted(199, 2, 5, seed=8)
-    start = restarts.principal_components(vmf.pack_spins(spins), 2, np.random.default_rng(0))
+    teacher, spins = planted(199, 2, 5, seed=8)
+    start = restarts.principal_components(pack_spins(spins), 2, np.random.default_rng(0))
     span = np.linalg.qr(start)[0]
-    inside = np.linalg.norm(span.T @ weights, axis=0) / np.sqrt(199)
+    inside = np.linalg.norm(span.T @ teacher.weights, axis=0) / np.sqrt(199)
     # theory for P = 1: cos = 0.816; finite N and two units scatter by 0.05
     assert (inside > 0.65).all()
-    other = restarts.principal_components(vmf.pack_spins(spins), 2, np.random.default_rng(1))
+    other = restarts.principal_components(pack_spins(spins), 2, np.random.default_rng(1))
     assert np.abs(other.T @ start).max() < 0.99 * np.linalg.norm(start[:, 0]) ** 2  # another rotation
     assert np.sqrt((start**2).mean()) == pytest.approx(0.2, rel=0.05)  # tanh shrinks the largest
     rows = spins[:97].astype(float)
-    few = restarts.principal_components(vmf.pack_spins(rows), 2, np.random.default_rng(0))
+    few = restarts.principal_components(pack_spins(rows), 2, np.random.default_rng(0))
     top = np.linalg.svd(rows - rows.mean(axis=0))[2][:2]
     # fewer data than spins: the same plane by the small Gram matrix, up to the tanh
     np.testing.assert_allclose(np.arctanh(few), np.arctanh(few) @ np.eye(2), atol=0)
@@ -166,24 +175,25 @@ def test_principal_component_start_sees_the_teacher():
     "options",
     [
         {},
-        {"expectation": "cavity"},
-        {"expectation": "tap", "prior_mean": 0.1},
-        {"model_term": "quenched", "n_points": 16},
-        {"rule": "adam"},
+        {"objective": vmf.Objective(model_term=vmf.Annealed(vmf.Cavity()))},
+        {"objective": vmf.Objective(model_term=vmf.Annealed(vmf.Tap()), prior=vmf.Prior(0.1))},
+        {"objective": vmf.Objective(model_term=vmf.Quenched(n_points=16))},
+        {"rule": vmf.Adam()},
         {"batch_size": 127},
-        {"data_term": "tap"},
+        {"objective": vmf.Objective("calibrated")},
     ],
 )
 def test_restarts_trained_together_equal_restarts_alone(options):
     _, spins = planted(101, 3, 5, seed=7)
+    is_calibrated = options.get("objective") == vmf.Objective("calibrated")
     options = {"seed": 5, "n_steps": 40} | options
     seen = []
     together = vmf.fit(spins, 3, 1.0, n_restarts=3, callback=lambda *now: seen.append(now), **options)
     alone = []
     for start in [means for step, means, _ in seen if step == 0]:
-        if "data_term" in options:  # which climbs the Gaussian bound first, unless it is told where to start
-            start = vmf.fit(spins, 3, 1.0, init=start, **options | {"data_term": "gaussian"}).means
-        alone.append(vmf.fit(spins, 3, 1.0, init=start, **options))
+        if is_calibrated:  # which climbs the Gaussian bound first, unless it is told where to start
+            start = vmf.fit(spins, 3, 1.0, init=start, **options | {"objective": vmf.Objective()}).means
+        alone.append(vmf.fit(spins, 3, 1.0, init=start, callback=vmf.Every(1), **options))
     # replicas share the grid of the data term, of error 1e-10 a term, and what it changes grows while they part from
     # the saddle at λ = 0: measured 1e-8 in the means and 1e-7 nats of 35,000
     np.testing.assert_allclose(together.restart_bounds, [run.bound.total for run in alone], rtol=1e-11)
@@ -196,31 +206,28 @@ def test_restarts_trained_together_equal_restarts_alone(options):
 
 def test_a_restart_that_has_settled_leaves_and_the_others_keep_their_messages():
     _, spins = planted(101, 2, 8, seed=3)
-    counts, options = [], {"model_term": "quenched", "expectation": "cavity", "n_points": 8}
-    result = vmf.fit(spins, 2, 1.0, n_restarts=3, seed=0, callback=lambda step, *_: counts.append(step), **options)
+    counts = []
+    result = vmf.fit(spins, 2, 1.0, QUENCHED, n_restarts=3, seed=0, callback=lambda step, *_: counts.append(step))
     together = [counts.count(step) for step in range(max(counts) + 1)]
     assert together[0] == 3  # all start at once
     assert 0 < together[-1] < 3  # and end one after the other
     assert together == sorted(together, reverse=True)
     lengths = [sum(n >= k for n in together) for k in (3, 2, 1)]
     assert len(result.history.bound) in lengths[1:]  # here the best one goes on after the first has left
-    cold = dual.quenched(result.means, 1.0, n_points=8, tol=1e-7)
-    assert result.history.n_iter[lengths[0] :].max() < cold.n_iter
+    assert result.history.n_iter[lengths[0] :].max() < cold_sweeps(result.means)
     assert result.converged
     assert result.bound.total == result.restart_bounds.max()
     # the replicas' common grid changes 1,616 terms by 1e-10
-    again = vmf.bound(spins, result.means, 1.0, tol=1e-7, **options)
+    again = vmf.bound(spins, result.means, 1.0, result.objective)
     assert result.bound.total == pytest.approx(again.total, abs=2e-7)
 
 
 def test_callback_is_told_of_all_restarts_step_by_step():
     _, spins = planted(31, 2, 3, seed=1)
-    for options in ({}, {"data_term": "tap"}):
+    for data_term, n in (("gaussian", 6), ("calibrated", 12)):  # the second climb counts on
         seen = []
-        result = vmf.fit(
-            spins, 2, 1.0, n_restarts=2, n_steps=5, seed=3, callback=lambda *now, seen=seen: seen.append(now), **options
-        )
-        n = 12 if options else 6  # the second climb counts on
+        options = {"n_restarts": 2, "n_steps": 5, "callback": lambda *now, seen=seen: seen.append(now)}
+        result = vmf.fit(spins, 2, 1.0, vmf.Objective(data_term), **options, seed=3)
         assert [step for step, _, _ in seen] == np.repeat(np.arange(n), 2).tolist()
         best = int(result.restart_bounds.argmax())
         np.testing.assert_array_equal([bound.total for _, _, bound in seen[best::2]], result.history.bound)
@@ -230,9 +237,11 @@ def test_callback_is_told_of_all_restarts_step_by_step():
 
 def test_a_batch_of_all_data_is_the_full_step():
     _, spins = planted(53, 3, 5, seed=2)
-    for options in ({}, {"rule": "adam", "model_term": "quenched", "n_points": 8}, {"dtype": np.float32}):
+    quenched = vmf.Objective(model_term=vmf.Quenched(n_points=8))
+    for options in ({}, {"rule": vmf.Adam(), "objective": quenched}, {"dtype": np.float32}):
         full, batch = (
-            vmf.fit(spins, 3, 1.0, seed=4, n_steps=15, batch_size=size, **options) for size in (None, len(spins))
+            vmf.fit(spins, 3, 1.0, seed=4, n_steps=15, batch_size=size, callback=vmf.Every(1), **options)
+            for size in (None, len(spins))
         )
         np.testing.assert_array_equal(batch.means, full.means)
         np.testing.assert_array_equal(batch.history, full.history)
@@ -242,10 +251,11 @@ def test_a_batch_of_all_data_is_the_full_step():
 def test_batches_reach_what_all_data_reach():
     overlaps = []
     for seed in range(3):
-        weights, spins = planted(199, 2, 8, seed=seed)
+        teacher, spins = planted(199, 2, 8, seed=seed)
         full = vmf.fit(spins, 2, 1.0, seed=seed)
-        batch = vmf.fit(spins, 2, 1.0, seed=seed, batch_size=199, step_size=0.03, n_steps=300)
-        assert batch.bound == vmf.bound(spins, batch.means, 1.0, tol=1e-7)
+        options = {"batch_size": 199, "n_steps": 300, "callback": vmf.Every(1)}
+        batch = vmf.fit(spins, 2, 1.0, rule=vmf.Natural(0.03), **options, seed=seed)
+        assert batch.bound == vmf.bound(spins, batch.means, 1.0)
         # an estimate from an eighth of the data scatters by more than the climb's last steps
         assert np.std(batch.history.bound[-20:]) > 1
         for name in ("bound", "data_term", "model_term", "kl"):
@@ -254,7 +264,7 @@ def test_batches_reach_what_all_data_reach():
                 getattr(full.history, name)[-1], rel=1e-2
             )
         assert batch.bound.total == pytest.approx(full.bound.total, abs=1)  # nats; measured 0.05
-        overlaps.append([vmf.overlap(result.means, weights).mean() for result in (full, batch)])
+        overlaps.append([vmf.overlap(result.means, teacher).mean() for result in (full, batch)])
     full, batch = np.transpose(overlaps)
     # one synapse of 398 counts 5e-3: up to three may decide otherwise, measured one
     np.testing.assert_allclose(batch, full, atol=3.01 * 2 / 398)
@@ -262,7 +272,7 @@ def test_batches_reach_what_all_data_reach():
 
 
 def test_every_sample_is_in_one_batch_of_an_epoch():
-    data = vmf.pack_spins(np.random.default_rng(0).choice([-1, 1], size=(37, 40)))
+    data = pack_spins(np.random.default_rng(0).choice([-1, 1], size=(37, 40)))
     whole = {row.tobytes() for row in data.bits}
     assert len(whole) == 37
     batches = climb.batches(data, 11, seed=3)
@@ -274,19 +284,26 @@ def test_every_sample_is_in_one_batch_of_an_epoch():
     assert (epochs[0][0].bits != epochs[1][0].bits).any()
 
 
-@pytest.mark.parametrize("options", [{}, {"expectation": "tap"}, {"rule": "adam"}, {"data_term": "tap"}])
-def test_single_precision_learns_the_same(options):
-    weights, spins = planted(199, 2, 8, seed=2)
-    double = vmf.fit(spins, 2, 1.0, seed=2, **options)
-    single = vmf.fit(spins, 2, 1.0, seed=2, dtype=np.float32, **options)
+@pytest.mark.parametrize(
+    ("objective", "rule"),
+    [
+        (vmf.Objective(), vmf.Natural()),
+        (vmf.Objective(model_term=vmf.Annealed(vmf.Tap())), vmf.Natural()),
+        (vmf.Objective(), vmf.Adam()),
+        (vmf.Objective("calibrated"), vmf.Natural()),
+    ],
+)
+def test_single_precision_learns_the_same(objective, rule):
+    teacher, spins = planted(199, 2, 8, seed=2)
+    double = vmf.fit(spins, 2, 1.0, objective, rule, seed=2)
+    single = vmf.fit(spins, 2, 1.0, objective, rule, seed=2, dtype=np.float32)
     assert single.means.dtype == np.float32
     assert double.means.dtype == np.float64
     assert single.converged
     assert single.bound.total == pytest.approx(double.bound.total, rel=1e-6)  # measured 1e-8
-    fair = {"tol": 1e-7} | {name: value for name, value in options.items() if name != "rule"}
-    for got, expected in zip(single.bound, vmf.bound(spins, single.means, 1.0, **fair), strict=True):
+    for got, expected in zip(single.bound, vmf.bound(spins, single.means, 1.0, double.objective), strict=True):
         assert got == pytest.approx(expected, rel=2e-6)  # of each part, as documented
-    one, other = (vmf.overlap(result.means, weights) for result in (single, double))
+    one, other = (vmf.overlap(result.means, teacher) for result in (single, double))
     np.testing.assert_allclose(one, other, atol=2e-3)  # near rest, not at it
     assert other.min() > 0.85
 
@@ -294,9 +311,9 @@ def test_single_precision_learns_the_same(options):
 def test_single_precision_stays_finite_when_all_is_decided():
     _, spins = planted(101, 2, 60, seed=3, beta=2.0)
     for options in (
-        {"rule": "adam", "step_size": 0.3},
-        {"step_size": 1.0, "data_term": "tap"},
-        {"model_term": "quenched"},
+        {"rule": vmf.Adam(0.3)},
+        {"rule": vmf.Natural(1.0), "objective": vmf.Objective("calibrated")},
+        {"objective": vmf.Objective(model_term=vmf.Quenched())},
     ):
         result = vmf.fit(spins, 2, 2.0, seed=0, n_steps=60, dtype=np.float32, **options)
         assert np.isfinite(result.bound).all()
@@ -304,10 +321,13 @@ def test_single_precision_stays_finite_when_all_is_decided():
         assert np.abs(result.means).max() <= 1
 
 
+ONE_SWEEP = vmf.Objective(model_term=vmf.Annealed(vmf.Cavity(max_iter=1)))
+
+
 def test_unconverged_messages_give_one_warning():
     _, spins = planted(31, 5, 3, seed=1)
     with pytest.warns(vmf.ConvergenceWarning) as caught:
-        result = vmf.fit(spins, 5, 1.0, expectation="cavity", n_steps=5, max_iter=1, seed=3)
+        result = vmf.fit(spins, 5, 1.0, ONE_SWEEP, n_steps=5, seed=3)
     assert [warning.filename for warning in caught] == [__file__]
     assert not result.converged
 
@@ -315,27 +335,35 @@ def test_unconverged_messages_give_one_warning():
 def test_a_settled_bound_with_unconverged_messages_is_not_converged():
     _, spins = planted(53, 3, 8, seed=1)
     with pytest.warns(vmf.ConvergenceWarning):
-        result = vmf.fit(spins, 3, 1.0, expectation="cavity", max_iter=1, seed=3)
+        result = vmf.fit(spins, 3, 1.0, ONE_SWEEP, callback=vmf.Every(1), seed=3)
     assert np.mean(result.history.distance[-20:]) < 3e-3
     assert not result.converged
 
 
 SCRIPT = """
 import vmfcore as vmf
-weights = vmf.planted_weights(500, 2, seed=0)
-spins = vmf.sample_spins(weights, 1.0, 4500, seed=1)
-for options in ({"init": "pca"}, {"model_term": "quenched", "rule": "adam", "n_points": 8}):
-    print(vmf.fit(spins, 2, 1.0, seed=3, n_steps=15, **options).means.tobytes().hex())
-options = {"dtype": "float32", "expectation": "tap", "n_restarts": 2}
-cavity = {"model_term": "quenched", "expectation": "cavity", "n_points": 16}
-print(vmf.fit(spins, 2, 1.0, seed=3, n_steps=9, **cavity).means.tobytes().hex())
-for model_term in ("annealed", "quenched"):  # 24 units in all are narrow, 36 wide blocks
+
+spins = vmf.sample(vmf.planted(500, 2, 1.0, seed=0), 4500, seed=1)
+
+
+def show(n_hidden, **options):
+    result = vmf.fit(spins, n_hidden, 1.0, **options, seed=3)
+    print(result.means.tobytes().hex(), result.beta, *result.bound, *result.restart_bounds)
+    print(result.visible_fields if result.visible_fields is None else result.visible_fields.tobytes().hex())
+
+
+def objective(model_term):
+    return vmf.Objective(model_term=model_term)
+
+
+show(2, init="pca", n_steps=15)
+show(2, objective=objective(vmf.Quenched(n_points=8)), rule=vmf.Adam(), n_steps=15)
+show(2, objective=objective(vmf.Quenched(vmf.Cavity(), 16)), n_steps=9)
+for term in (vmf.Annealed(vmf.Tap()), vmf.Quenched(vmf.Tap(), 32)):  # 24 units in all are narrow, 36 wide blocks
     for n_hidden in (12, 18):
-        result = vmf.fit(spins, n_hidden, 1.0, seed=3, n_steps=4, model_term=model_term, n_points=32, **options)
-        print(result.means.tobytes().hex(), *result.bound, *result.restart_bounds)
-sampled = {"expectation": "gibbs", "learn_fields": True, "learn_beta": "unit", "batch_size": 300, "n_temperatures": 50}
-result = vmf.fit(spins, 18, 1.0, seed=3, n_steps=9, **sampled)
-print(result.means.tobytes().hex(), result.visible_fields.tobytes().hex(), *result.beta, *result.bound)
+        show(n_hidden, objective=objective(term), dtype="float32", n_restarts=2, n_steps=4)
+sampled = objective(vmf.Annealed(vmf.Gibbs(n_temperatures=50)))
+show(18, objective=sampled, learn=vmf.Learn(fields=True, beta="unit"), batch_size=300, n_steps=9)
 """
 
 
@@ -350,13 +378,13 @@ def test_same_bits_twice_and_with_one_and_two_threads():
 
 
 @pytest.mark.parametrize(("n_hidden", "alpha"), [(1, 2), (2, 3), (3, 5)])
-def test_the_tap_data_term_calibrates_the_means(n_hidden, alpha):
+def test_the_calibrated_data_term_calibrates_the_means(n_hidden, alpha):
     rows = []
     for seed in range(4):
-        weights, spins = planted(500, n_hidden, alpha, seed)
-        calibrated = vmf.fit(spins, n_hidden, 1.0, data_term="tap", n_restarts=2, seed=seed)
+        teacher, spins = planted(500, n_hidden, alpha, seed)
+        calibrated = vmf.fit(spins, n_hidden, 1.0, vmf.Objective("calibrated"), n_restarts=2, seed=seed)
         plain = vmf.fit(spins, n_hidden, 1.0, n_restarts=2, seed=seed)
-        overlaps = [vmf.overlap(result.means, weights).mean() for result in (calibrated, plain)]
+        overlaps = [vmf.overlap(result.means, teacher).mean() for result in (calibrated, plain)]
         rows.append(np.array([(r.means**2).mean() for r in (calibrated, plain)]) - overlaps)
     error, excess = np.mean(rows, axis=0)
     # both are averages over 500 P synapses of four instances: 0.5/√2000 = 0.011 for P = 1, three of these
@@ -364,13 +392,77 @@ def test_the_tap_data_term_calibrates_the_means(n_hidden, alpha):
     assert excess > abs(error)  # measured 0.2, 0.12, 0.03 against 0.03
 
 
-def test_the_tap_climb_starts_where_the_gaussian_one_ends_or_where_it_is_told_to():
+def test_the_calibrated_climb_starts_where_the_gaussian_one_ends_or_where_it_is_told_to():
     _, spins = planted(101, 1, 4, seed=3)
-    both = vmf.fit(spins, 1, 1.0, data_term="tap", seed=1)
-    gaussian = vmf.fit(spins, 1, 1.0, seed=1)
+    calibrated, options = vmf.Objective("calibrated"), {"callback": vmf.Every(1), "seed": 1}
+    both = vmf.fit(spins, 1, 1.0, calibrated, **options)
+    gaussian = vmf.fit(spins, 1, 1.0, **options)
     n = len(gaussian.history.bound)
     np.testing.assert_array_equal(both.history.bound[:n], gaussian.history.bound)
-    told = vmf.fit(spins, 1, 1.0, data_term="tap", init=gaussian.means, seed=1)
-    np.testing.assert_array_equal(both.means, told.means)
-    np.testing.assert_array_equal(both.history.bound[n:], told.history.bound)
-    assert both.bound == vmf.bound(spins, both.means, 1.0, data_term="tap", tol=1e-7)
+    given = vmf.fit(spins, 1, 1.0, calibrated, init=gaussian.means, **options)
+    np.testing.assert_array_equal(both.means, given.means)
+    np.testing.assert_array_equal(both.history.bound[n:], given.history.bound)
+    assert both.bound == vmf.bound(spins, both.means, 1.0, calibrated)
+
+
+def test_a_result_keeps_the_choices_that_it_was_learnt_with():
+    _, spins = planted(31, 11, 2, seed=1)
+    rule, learn = vmf.Adam(0.02, "linear"), vmf.Learn(beta="global")
+    for n_hidden, dtype, solver in (
+        (2, np.float64, vmf.Exact()),
+        (11, np.float64, vmf.Cavity(tol=1e-7)),
+        (11, np.float32, vmf.Cavity(tol=3e-5)),
+    ):
+        objective = vmf.Objective("exact", prior=vmf.Prior(0.1))
+        result = vmf.fit(spins, n_hidden, 1.0, objective, rule, learn=learn, n_steps=2, dtype=dtype, seed=0)
+        # the solver, which size and precision have chosen, among them
+        assert result.objective == replace(objective, model_term=vmf.Annealed(solver))
+        assert result.rule == rule
+        assert result.learn == learn
+        assert result.prior == vmf.Prior(0.1)
+    given = vmf.Objective(model_term=vmf.Quenched(vmf.Tap(damping=0.5, tol=1e-6, max_iter=70), n_points=4))
+    assert vmf.fit(spins, 2, 1.0, given, n_steps=2, seed=0).objective == given
+    # the last of two climbs is what the result is about
+    assert vmf.fit(spins, 1, 1.0, vmf.Objective("calibrated"), n_steps=2, seed=0).objective.data_term == "calibrated"
+
+
+def test_a_history_that_nobody_watches_has_every_tenth_step_and_the_end():
+    _, spins = planted(53, 2, 5, seed=1)
+    still_climbing = vmf.fit(spins, 2, 1.0, n_steps=23, seed=0)
+    assert still_climbing.history.step.tolist() == [0, 10, 20, 23]
+    at_rest = vmf.fit(spins, 2, 1.0, seed=0)
+    last = at_rest.history.step[-1]
+    assert at_rest.converged
+    assert at_rest.history.step.tolist() == [*range(0, last, 10), last]
+    assert len(vmf.fit(spins, 2, 1.0, callback=vmf.Every(1), seed=0).history.step) == last + 1
+    assert vmf.fit(spins, 2, 1.0, n_steps=20, seed=0).history.step.tolist() == [0, 10, 20]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"rule": vmf.Adam(), "batch_size": 53, "n_restarts": 2, "n_steps": 37},
+        {"objective": vmf.Objective("calibrated"), "n_restarts": 3},
+        {"objective": vmf.Objective(model_term=vmf.Annealed(vmf.Cavity()), kl_weight=(2.0, 0.5)), "n_steps": 37},
+        {"objective": QUENCHED, "learn": vmf.Learn(fields=True, beta="unit"), "n_steps": 37},
+        {"objective": vmf.Objective(model_term=vmf.Annealed(vmf.Gibbs(20, 50, bound_every=2))), "n_steps": 37},
+    ],
+)
+def test_who_looks_changes_nothing(options):
+    _, spins = planted(53, 3, 5, seed=1)
+    results = [
+        vmf.fit(spins, 3, 1.0, **options, callback=callback, seed=5)
+        for callback in (vmf.Every(1), None, vmf.Every(7), vmf.Every(10**6), lambda *now: None)
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(other.means, results[0].means)
+        assert other.bound == results[0].bound
+        np.testing.assert_array_equal(other.restart_bounds, results[0].restart_bounds)
+        np.testing.assert_array_equal(other.beta, results[0].beta)
+        assert other.converged == results[0].converged
+        # what both have looked at, they have seen alike; the end of a climb at rest is evaluated from a cold start
+        both, of_every, of_other = np.intersect1d(results[0].history.step, other.history.step, return_indices=True)
+        assert len(both) >= 2
+        for every, some in zip(results[0].history, other.history, strict=True):
+            np.testing.assert_array_equal(some[of_other[:-1]], every[of_every[:-1]])

@@ -6,7 +6,7 @@ import pytest
 
 import vmfcore as vmf
 from vmfcore.networks.cavity import solve_cavity
-from vmfcore.networks.exact import run_exact
+from vmfcore.networks.exact import log_partition
 
 
 def instance(rng, n_visible, n_hidden, strength, field=0.3):
@@ -16,7 +16,7 @@ def instance(rng, n_visible, n_hidden, strength, field=0.3):
 
 def test_equals_the_message_by_message_version(rng):
     network = instance(rng, 13, 5, 1.1)
-    state = vmf.run_cavity(*network, tol=1e-13)
+    state = vmf.Cavity(tol=1e-13).solve(vmf.Network(*network))
     m, r, c, log_z = naive.cavity(*network)
     assert state.converged
     assert state.log_partition == pytest.approx(log_z, rel=1e-12)
@@ -28,9 +28,9 @@ def test_equals_the_message_by_message_version(rng):
 @pytest.mark.parametrize(("n_visible", "n_hidden", "strength"), [(11, 1, 1.0), (1, 7, 30.0), (199, 1, 20.0)])
 def test_exact_on_trees_at_any_strength(rng, n_visible, n_hidden, strength):
     network = instance(rng, n_visible, n_hidden, strength)
-    state = vmf.run_cavity(*network)
+    state = vmf.Cavity().solve(vmf.Network(*network))
     # the logarithms of N products: rounding only
-    assert state.log_partition == pytest.approx(vmf.log_partition(*network), rel=1e-12)
+    assert state.log_partition == pytest.approx(log_partition(*network), rel=1e-12)
 
 
 def median_errors(n_visible, strength):
@@ -38,7 +38,7 @@ def median_errors(n_visible, strength):
     errors = []
     for seed in range(10):
         network = instance(np.random.default_rng(seed), n_visible, 3, strength)
-        exact, state = run_exact(*network), vmf.run_cavity(*network)
+        exact, state = vmf.Exact().solve(vmf.Network(*network)), vmf.Cavity().solve(vmf.Network(*network))
         names = ("log_partition", "visible_means", "hidden_means", "correlations")
         errors.append([np.abs(getattr(state, name) - getattr(exact, name)).max() for name in names])
     return np.median(errors, axis=0)
@@ -55,10 +55,10 @@ def test_errors_fall_as_one_over_n():
 @pytest.mark.parametrize("strength", [0.9, 2.5])
 def test_reported_averages_are_derivatives_of_log_partition(rng, strength):
     couplings, a, b = instance(rng, 7, 3, strength)
-    state = vmf.run_cavity(couplings, a, b, tol=1e-13)
+    state = vmf.Cavity(tol=1e-13).solve(vmf.Network(couplings, a, b))
 
     def log_z(j=couplings, a=a, b=b):
-        return vmf.run_cavity(j, a, b, tol=1e-13).log_partition
+        return vmf.Cavity(tol=1e-13).solve(vmf.Network(j, a, b)).log_partition
 
     # the Bethe free energy is stationary, so this holds to the accuracy of the differences
     np.testing.assert_allclose(naive.derivative(lambda j: log_z(j=j), couplings), state.correlations, atol=1e-9)
@@ -68,7 +68,7 @@ def test_reported_averages_are_derivatives_of_log_partition(rng, strength):
 
 def test_without_couplings_spins_follow_their_fields(rng):
     a, b = rng.normal(size=5), rng.normal(size=3)
-    state = vmf.run_cavity(np.zeros((5, 3)), a, b)
+    state = vmf.Cavity().solve(vmf.Network(np.zeros((5, 3)), a, b))
     np.testing.assert_allclose(state.visible_means, np.tanh(a), atol=1e-14)
     assert state.log_partition == pytest.approx(naive.log2cosh(a).sum() + naive.log2cosh(b).sum(), rel=1e-14)
 
@@ -76,16 +76,16 @@ def test_without_couplings_spins_follow_their_fields(rng):
 def test_a_batch_equals_its_members_to_the_bit(rng):
     couplings, a, _ = instance(rng, 17, 3, 1.0)
     b = rng.normal(size=(5, 3))
-    batch = vmf.run_cavity(couplings, a, b)
+    batch = vmf.Cavity().solve(vmf.Network(couplings, a, b))
     for k in range(5):
-        for whole, single in zip(batch, vmf.run_cavity(couplings, a, b[k]), strict=True):
+        for whole, single in zip(batch, vmf.Cavity().solve(vmf.Network(couplings, a, b[k])), strict=True):
             assert np.array_equal(whole[k], single)
 
 
 def test_warm_start_needs_fewer_sweeps(rng):
     couplings, a, b = instance(rng, 101, 5, 1.3)
-    cold = vmf.run_cavity(couplings, a, b)
-    warm = vmf.run_cavity(couplings, a, b, messages=cold.messages)
+    cold = vmf.Cavity().solve(vmf.Network(couplings, a, b))
+    warm = vmf.Cavity().solve(vmf.Network(couplings, a, b), cold.messages)
     assert warm.n_iter <= 2 < cold.n_iter
     # both stopped with a residual below 1e-9
     np.testing.assert_allclose(warm.visible_means, cold.visible_means, atol=1e-8)
@@ -93,7 +93,7 @@ def test_warm_start_needs_fewer_sweeps(rng):
 
 def test_damping_changes_the_path_and_not_the_fixed_point(rng):
     network = instance(rng, 31, 5, 1.0)
-    plain, damped = vmf.run_cavity(*network), vmf.run_cavity(*network, damping=0.6)
+    plain, damped = vmf.Cavity().solve(vmf.Network(*network)), vmf.Cavity(damping=0.6).solve(vmf.Network(*network))
     assert damped.n_iter > plain.n_iter
     np.testing.assert_allclose(damped.visible_means, plain.visible_means, atol=1e-8)
 
@@ -102,7 +102,7 @@ def test_the_residual_is_that_of_an_undamped_sweep():
     # one hidden unit: a sweep from scratch changes r from 0 to tanh(b), or with damping the messages by a part of it
     couplings, a, b = 0.01 * np.ones((7, 1)), np.zeros(7), np.array([0.5])
     with pytest.warns(vmf.ConvergenceWarning):
-        states = [vmf.run_cavity(couplings, a, b, damping=d, max_iter=2) for d in (0.0, 0.9)]
+        states = [vmf.Cavity(damping=d, max_iter=2).solve(vmf.Network(couplings, a, b)) for d in (0.0, 0.9)]
     assert states[0].residual == pytest.approx(0, abs=1e-12)
     # after two damped sweeps u has gone 19 % of the way; the second covered 9 %, undamped 90 %
     assert states[1].residual == pytest.approx(0.9 * np.tanh(0.01) * np.tanh(0.5), rel=1e-2)
@@ -111,14 +111,15 @@ def test_the_residual_is_that_of_an_undamped_sweep():
 def test_long_aligned_columns_do_not_overflow():
     network = np.ones((3001, 2)), np.zeros(3001), np.array([20.0, 10.0])
     # every spin is saturated at +1; the mirror image weighs exp(-60)
-    assert vmf.run_cavity(*network).log_partition == pytest.approx(vmf.log_partition(*network), rel=1e-12)
+    state = vmf.Cavity().solve(vmf.Network(*network))
+    assert state.log_partition == pytest.approx(log_partition(*network), rel=1e-12)
 
 
 def test_a_frustrated_network_is_damped_or_reported():
     rng = np.random.default_rng(0)
     couplings = rng.normal(size=(37, 41)) * 1.5
     with pytest.warns(vmf.ConvergenceWarning, match="message passing did not converge: residual"):
-        state = vmf.run_cavity(couplings, np.zeros(37), 0.1 * np.ones(41), max_iter=50)
+        state = vmf.Cavity(max_iter=50).solve(vmf.Network(couplings, np.zeros(37), 0.1 * np.ones(41)))
     assert not state.converged
     assert state.residual > 1e-9
     assert state.n_iter == 50
@@ -130,7 +131,7 @@ def test_extreme_networks_stay_finite(rng, n_visible, n_hidden, beta):
     couplings, a, b = instance(rng, n_visible, n_hidden, beta)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vmf.ConvergenceWarning)  # glassy: finiteness is what is asked
-        state = vmf.run_cavity(couplings, a, b, max_iter=40)
+        state = vmf.Cavity(max_iter=40).solve(vmf.Network(couplings, a, b))
     for part in state:
         assert np.isfinite(part).all()
     assert np.abs(state.correlations).max() <= 1
@@ -142,7 +143,7 @@ def test_couplings_of_each_replica(rng):
     a = rng.normal(size=(3, 13))
     state = solve_cavity(couplings, a, b, 0.0, 1e-12, 1000)
     for replica in range(3):
-        single = vmf.run_cavity(couplings[replica], a[replica], b[replica], tol=1e-12)
+        single = vmf.Cavity(tol=1e-12).solve(vmf.Network(couplings[replica], a[replica], b[replica]))
         for name, whole, part in zip(single._fields, state, single, strict=True):
             # the same operations, but for how many factors go into one logarithm
             np.testing.assert_allclose(whole[replica], part, rtol=1e-12, atol=1e-12, err_msg=name)

@@ -3,9 +3,10 @@ import numba
 import numpy as np
 import pytest
 
-from vmfcore.machines.planted import draw_exactly
+import vmfcore as vmf
 from vmfcore.networks import gibbs
-from vmfcore.networks.exact import run_exact
+from vmfcore.networks.exact import draw_exactly
+from vmfcore.numerics import blocks
 from vmfcore.numerics.jit import one_blas_thread
 
 PRECISIONS = (np.float64, np.float32)
@@ -31,8 +32,8 @@ def random_hidden(rng, n_chains, n_hidden, dtype=np.float64):
 def test_sweep_equals_naive(dtype, scales, n_chains, n_visible, n_hidden, rng, monkeypatch):
     couplings, a, b = network(rng, n_visible, n_hidden, dtype)
     hidden = random_hidden(rng, n_chains, n_hidden, dtype)
-    for block in (gibbs.BLOCK, 3 * (n_visible + n_hidden), 1):
-        monkeypatch.setattr(gibbs, "BLOCK", block)
+    for block in (blocks.IN_CACHE, 3 * (n_visible + n_hidden), 1):
+        monkeypatch.setattr(blocks, "IN_CACHE", block)
         draws = np.random.default_rng(3)
         visible_draws, hidden_draws = (draws.random((n_chains, n), dtype) for n in (n_visible, n_hidden))
         expected = naive.gibbs_sweep(couplings, a, b, hidden, visible_draws, hidden_draws, scales)
@@ -58,7 +59,7 @@ def test_fields_beyond_the_range_of_exp_decide():
 
 def test_chains_that_start_from_the_exact_distribution_keep_it(rng):
     couplings, a, b = network(rng, 11, 3)
-    exact = run_exact(couplings, a, b)
+    exact = vmf.Exact().solve(vmf.Network(couplings, a, b))
     n_chains, stream = 40009, np.random.default_rng(5)
     spins = draw_exactly(couplings, a, b, n_chains, stream).astype(float)
     hidden = np.where(2 * stream.random((n_chains, 3)) - 1 < np.tanh(b + spins @ couplings), 1.0, -1.0)
@@ -85,3 +86,44 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
         runs.append((spins, exerted, hidden))
     for one, other in zip(*runs, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_clamped_spins_stay_and_no_random_number_moves(dtype, rng):
+    couplings, a, b = network(rng, 13, 5, dtype)
+    hidden = random_hidden(rng, 7, 5, dtype)
+    clamped = rng.choice([-1, 0, 1], size=(7, 13)).astype(np.int8)
+    free_hidden, held_hidden = hidden.copy(), hidden.copy()
+    free_stream, held_stream = np.random.default_rng(3), np.random.default_rng(3)
+    free, _ = gibbs.sweep(columns_of(couplings), a, b, free_hidden, free_stream)
+    held, exerted = gibbs.sweep(columns_of(couplings), a, b, held_hidden, held_stream, clamped=clamped)
+    np.testing.assert_array_equal(held, np.where(clamped != 0, clamped, free))
+    np.testing.assert_allclose(exerted, b + held @ couplings, atol=20 * np.finfo(dtype).eps * 13)
+    assert held_stream.random() == free_stream.random()
+    # without a clamped spin, the bits of a sweep that knows of none
+    again = hidden.copy()
+    spins, _ = gibbs.sweep(columns_of(couplings), a, b, again, np.random.default_rng(3), clamped=np.zeros_like(clamped))
+    np.testing.assert_array_equal(spins, free)
+    np.testing.assert_array_equal(again, free_hidden)
+
+
+def test_free_spins_follow_the_distribution_given_the_clamped_ones(rng):
+    couplings, a, b = network(rng, 5, 3)
+    given = np.array([1, 0, -1, 0, 0], np.int8)
+    # by enumeration of both layers: all states that agree with the clamped spins
+    states = naive.states(5)
+    states = states[((states == given) | (given == 0)).all(axis=1)]
+    weights = np.exp(states @ a + naive.log2cosh(b + states @ couplings).sum(axis=1))
+    expected = weights / weights.sum()
+    n_chains, stream = 20011, np.random.default_rng(5)
+    hidden, clamped = random_hidden(rng, n_chains, 3), np.tile(given, (n_chains, 1))
+    for _ in range(60):  # far beyond the few that a network of these couplings needs
+        spins, _ = gibbs.sweep(columns_of(couplings), a, b, hidden, stream, clamped=clamped)
+    seen = np.array([(spins == state).all(axis=1).mean() for state in states])
+    assert seen.sum() == pytest.approx(1, abs=1e-12)  # the clamped ones stay
+    # five standard errors of a frequency
+    assert (np.abs(seen - expected) < 5 * np.sqrt(expected / n_chains)).all()
+    # the wrong distribution, that without clamped spins, is rejected
+    free = np.exp(naive.states(5) @ a + naive.log2cosh(b + naive.states(5) @ couplings).sum(axis=1))
+    mean = (free / free.sum()) @ naive.states(5)
+    assert np.abs(spins.mean(axis=0) - mean).max() > 5 / np.sqrt(n_chains)

@@ -6,7 +6,6 @@ import pytest
 
 import vmfcore as vmf
 from vmfcore.networks import tap
-from vmfcore.networks.exact import run_exact
 
 NAMES = ("log_partition", "visible_means", "hidden_means", "correlations")
 
@@ -20,7 +19,7 @@ def instance(rng, n_visible, n_hidden, strength, field=0.3):
 @pytest.mark.parametrize(("n_visible", "n_hidden", "strength"), [(13, 5, 1.7), (5, 11, 0.9), (7, 1, 1.0)])
 def test_equals_the_node_by_node_version(rng, n_visible, n_hidden, strength):
     network = instance(rng, n_visible, n_hidden, strength)
-    state = vmf.run_tap(*network, tol=1e-13)
+    state = vmf.Tap(tol=1e-13).solve(vmf.Network(*network))
     m, r, c, log_z = naive.tap(*network)
     assert state.converged
     assert state.log_partition == pytest.approx(log_z, rel=1e-12)
@@ -32,10 +31,10 @@ def test_equals_the_node_by_node_version(rng, n_visible, n_hidden, strength):
 
 def test_reported_averages_are_derivatives_of_log_partition(rng):
     couplings, a, b = instance(rng, 7, 3, 1.9)
-    state = vmf.run_tap(couplings, a, b, tol=1e-13)
+    state = vmf.Tap(tol=1e-13).solve(vmf.Network(couplings, a, b))
 
     def log_z(j=couplings, a=a, b=b):
-        return vmf.run_tap(j, a, b, tol=1e-13).log_partition
+        return vmf.Tap(tol=1e-13).solve(vmf.Network(j, a, b)).log_partition
 
     # ln Z is stationary in the magnetizations, so this holds to the accuracy of the differences
     np.testing.assert_allclose(naive.derivative(lambda j: log_z(j=j), couplings), state.correlations, atol=1e-9)
@@ -48,14 +47,15 @@ def median_errors(n_visible, reference):
     errors = []
     for seed in range(10):
         network = instance(np.random.default_rng(seed), n_visible, 3, 1.0)
-        expected, state = reference(*network), vmf.run_tap(*network)
+        expected = reference.solve(vmf.Network(*network))
+        state = vmf.Tap().solve(vmf.Network(*network))
         errors.append([np.abs(getattr(state, name) - getattr(expected, name)).max() for name in NAMES])
     return np.median(errors, axis=0)
 
 
 @pytest.mark.parametrize(
     ("reference", "measured"),
-    [(run_exact, [8.5e-4, 4.5e-4, 9.3e-4, 6.1e-3]), (vmf.run_cavity, [3.2e-4, 3.6e-4, 7.7e-4, 2.4e-3])],
+    [(vmf.Exact(), [8.5e-4, 4.5e-4, 9.3e-4, 6.1e-3]), (vmf.Cavity(), [3.2e-4, 3.6e-4, 7.7e-4, 2.4e-3])],
 )
 def test_errors_fall_as_one_over_n(reference, measured):
     # terms of third order: N P² of size (βλ/√N)⁴ in ln Z, thus 1/N.  Twice what was measured is allowed
@@ -67,7 +67,7 @@ def test_errors_fall_as_one_over_n(reference, measured):
 
 def test_without_couplings_spins_follow_their_fields(rng):
     a, b = rng.normal(size=5), rng.normal(size=3)
-    state = vmf.run_tap(np.zeros((5, 3)), a, b)
+    state = vmf.Tap().solve(vmf.Network(np.zeros((5, 3)), a, b))
     np.testing.assert_allclose(state.visible_means, np.tanh(a), atol=1e-14)
     np.testing.assert_allclose(state.correlations, np.outer(np.tanh(a), np.tanh(b)), atol=1e-14)
     assert state.log_partition == pytest.approx(naive.log2cosh(a).sum() + naive.log2cosh(b).sum(), rel=1e-14)
@@ -76,7 +76,8 @@ def test_without_couplings_spins_follow_their_fields(rng):
 def test_single_precision_follows_double(rng):
     couplings, a, b = instance(rng, 211, 7, 1.3)
     couplings = couplings.astype(np.float32)
-    single, double = vmf.run_tap(couplings, a, b), vmf.run_tap(couplings.astype(float), a, b)
+    single = vmf.Tap().solve(vmf.Network(couplings, a, b))
+    double = vmf.Tap().solve(vmf.Network(couplings.astype(float), a, b))
     assert single.converged
     for name in ("visible_means", "hidden_means", "correlations", "messages"):
         assert getattr(single, name).dtype == np.float32
@@ -92,10 +93,10 @@ def test_single_precision_follows_double(rng):
 def test_a_batch_equals_its_members(rng, n_networks):
     couplings, a, _ = instance(rng, 17, 3, 1.4)
     b = rng.normal(size=(n_networks, 3))
-    batch = vmf.run_tap(couplings, a, b, tol=1e-13)
+    batch = vmf.Tap(tol=1e-13).solve(vmf.Network(couplings, a, b))
     assert batch.converged.shape == (n_networks,)
     for k in range(n_networks):
-        single = vmf.run_tap(couplings, a, b[k], tol=1e-13)
+        single = vmf.Tap(tol=1e-13).solve(vmf.Network(couplings, a, b[k]))
         for name in (*NAMES, "messages"):
             # a batch goes on until its last member has converged, each to 1e-13
             np.testing.assert_allclose(getattr(batch, name)[k], getattr(single, name), atol=1e-11, rtol=1e-12)
@@ -109,20 +110,20 @@ def test_couplings_of_each_replica_and_warm_starts_of_a_batch(rng):
     averaged = tap.correlations(couplings, state.visible_means, state.hidden_means, weights)
     of_first = tap.correlations(couplings, state.visible_means[:, :1], state.hidden_means[:, :1], np.ones(1))
     for replica in range(3):
-        single = vmf.run_tap(couplings[replica], a[replica], b[replica], tol=1e-13)
+        single = vmf.Tap(tol=1e-13).solve(vmf.Network(couplings[replica], a[replica], b[replica]))
         for name in NAMES[:3]:
             np.testing.assert_allclose(getattr(state, name)[replica], getattr(single, name), atol=1e-11)
         np.testing.assert_allclose(averaged[replica], np.tensordot(weights, single.correlations, axes=1), atol=1e-11)
         np.testing.assert_allclose(of_first[replica], single.correlations[0], atol=1e-11)
-        again = vmf.run_tap(couplings[replica], a[replica], b[replica], tol=1e-9, messages=single.messages)
+        again = vmf.Tap(tol=1e-9).solve(vmf.Network(couplings[replica], a[replica], b[replica]), single.messages)
         assert (again.n_iter == 1).all()
 
 
 def test_warm_start_needs_fewer_sweeps(rng):
     couplings, a, b = instance(rng, 101, 5, 1.3)
-    cold = vmf.run_tap(couplings, a, b)
+    cold = vmf.Tap().solve(vmf.Network(couplings, a, b))
     given = cold.messages.copy()
-    warm = vmf.run_tap(couplings, a, b, messages=given)
+    warm = vmf.Tap().solve(vmf.Network(couplings, a, b), given)
     np.testing.assert_array_equal(given, cold.messages)  # the caller's array is left alone
     assert warm.n_iter <= 2 < cold.n_iter
     # both stopped with a residual below 1e-9
@@ -131,7 +132,7 @@ def test_warm_start_needs_fewer_sweeps(rng):
 
 def test_damping_changes_the_path_and_not_the_fixed_point(rng):
     network = instance(rng, 31, 5, 1.7)
-    plain, damped = vmf.run_tap(*network), vmf.run_tap(*network, damping=0.6)
+    plain, damped = vmf.Tap().solve(vmf.Network(*network)), vmf.Tap(damping=0.6).solve(vmf.Network(*network))
     assert damped.n_iter > plain.n_iter
     np.testing.assert_allclose(damped.visible_means, plain.visible_means, atol=1e-8)
     assert damped.log_partition == pytest.approx(plain.log_partition, rel=1e-12)  # stationary
@@ -141,7 +142,7 @@ def test_the_residual_is_that_of_an_undamped_sweep():
     # one hidden unit, hardly coupled: after one sweep r has gone a tenth of the way to tanh(b); the second covers 9 %
     network = 1e-6 * np.ones((7, 1)), np.zeros(7), np.array([0.5])
     with pytest.warns(vmf.ConvergenceWarning):
-        state = vmf.run_tap(*network, damping=0.9, max_iter=2)
+        state = vmf.Tap(damping=0.9, max_iter=2).solve(vmf.Network(*network))
     assert state.residual == pytest.approx(0.9 * np.tanh(0.5), rel=1e-5)
     assert state.hidden_means[0] == pytest.approx(0.19 * np.tanh(0.5), rel=1e-5)
 
@@ -150,7 +151,7 @@ def test_the_residual_is_that_of_an_undamped_sweep():
 def test_a_frustrated_network_is_damped_or_reported(dtype):
     couplings = (np.random.default_rng(0).normal(size=(37, 41)) * 1.5).astype(dtype)
     with pytest.warns(vmf.ConvergenceWarning, match="message passing did not converge: residual") as caught:
-        state = vmf.run_tap(couplings, np.zeros(37), 0.1 * np.ones(41), max_iter=50)
+        state = vmf.Tap(max_iter=50).solve(vmf.Network(couplings, np.zeros(37), 0.1 * np.ones(41)))
     assert [warning.filename for warning in caught] == [__file__]
     assert not state.converged
     assert state.residual > 1e-9
@@ -164,7 +165,7 @@ def test_extreme_networks_stay_finite(rng, n_visible, n_hidden, beta, dtype):
     couplings, a, b = instance(rng, n_visible, n_hidden, beta)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vmf.ConvergenceWarning)  # glassy: finiteness is what is asked
-        state = vmf.run_tap(couplings.astype(dtype), a, b, max_iter=40)
+        state = vmf.Tap(max_iter=40).solve(vmf.Network(couplings.astype(dtype), a, b))
     for part in state:
         assert np.isfinite(part).all()
     assert np.abs(state.messages).max() <= 1

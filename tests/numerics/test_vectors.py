@@ -9,36 +9,32 @@ PRECISIONS = (np.float64, np.float32)
 SIZES = [1, 7, 17, 61, 131, 1009]  # below and above LANES, and 4 LANES, where products start to halve
 
 
-def workspace(n, dtype):
-    return np.empty((5, n), dtype), np.empty(n, np.int32), np.empty(vectors.LANES)
-
-
-def run_gaussian(fields, width, dtype=np.float64):
+def run_gaussian(fields, width, dtype=np.float64, with_value=True):
     """`gaussian_row` on a copy of the fields: sum of values, means, sum of slopes."""
     row = np.array(fields, dtype)
-    pairs, weights, reach = rows.gaussian_grid(np.array([width]), np.dtype(dtype))
-    constants = vectors.numbers(np.dtype(dtype))[0]
-    value, slope = rows.gaussian_row(row, pairs[0], weights, reach, constants, *workspace(row.size, dtype))
+    grid = rows.gaussian_grid(np.array([width]), np.dtype(dtype))
+    constants = vectors.constants_of(np.dtype(dtype))
+    value, slope = rows.gaussian_row(row, grid.pairs[0], grid, constants, with_value, rows.gaussian_work(row))
     return value, row, slope
 
 
-def run_reaction(fields, variance, dtype=np.float64):
+def run_reaction(fields, variance, dtype=np.float64, with_value=True):
     """`reaction_row` on a copy of the fields: sum of values, r, sum of slopes."""
     row = np.array(fields, dtype)
-    constants = vectors.numbers(np.dtype(dtype))[0]
-    value, slope = rows.reaction_row(row, dtype(variance), constants, *workspace(row.size, dtype))
+    constants = vectors.constants_of(np.dtype(dtype))
+    value, slope = rows.reaction_row(row, dtype(variance), constants, with_value, rows.reaction_work(row))
     return value, row, slope
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_exp_over_its_whole_range(dtype):
-    constants = vectors.numbers(np.dtype(dtype))[0]
-    limit = float(constants[5])
+    constants = vectors.constants_of(np.dtype(dtype))
+    limit = float(constants.largest_argument)
     inside = np.concatenate([np.linspace(-limit / 2, limit / 2, 100_003), np.geomspace(1e-30, limit / 2, 5003), [0.0]])
     beyond = np.array([0.51 * limit, limit, 1e4, -1e30])
     for x in (inside.astype(dtype), beyond.astype(dtype)):
-        out, (work, index, _) = np.empty_like(x), workspace(x.size, dtype)
-        vectors.exp(x, constants, out, work[0], index)
+        out = np.empty_like(x)
+        vectors.exp(x, constants, out, np.empty_like(x), np.empty(x.size, np.int32))
         # Taylor's remainder 6e-15 and some roundings
         tolerance = 1e-14 if dtype == np.float64 else 2e-7
         np.testing.assert_allclose(out, np.exp(-np.minimum(2 * np.abs(x.astype(float)), limit)), rtol=tolerance)
@@ -50,7 +46,7 @@ def test_log_over_all_normal_numbers(dtype):
     powers = 2.0 ** np.linspace(np.log2(float(limits.tiny)), np.log2(float(limits.max)) - 1e-6, 100_003)
     x = np.concatenate([powers, 1 + np.linspace(-0.4, 0.6, 30_011), [1.0, limits.tiny, limits.max]]).astype(dtype)
     out, expected = np.empty_like(x), np.log(x.astype(np.longdouble)).astype(float)
-    vectors.log(x.copy(), *vectors.numbers(np.dtype(dtype))[1:], out)
+    vectors.log(x.copy(), vectors.log_constants_of(np.dtype(dtype)), out)
     np.testing.assert_allclose(out, expected, rtol=3 * limits.eps, atol=0)  # measured 2 ulp
 
 
@@ -77,10 +73,9 @@ def test_sums_of_any_length(dtype, size, rng):
 def test_sums_of_logarithms_do_not_overflow(dtype, largest, size, rng):
     for logs in (rng.uniform(0, largest, size=size), np.full(size, largest)):
         x = np.exp(logs).astype(dtype)
-        limit = float(vectors.numbers(np.dtype(dtype))[0][5])
-        reach = int(limit / largest), int(np.log(vectors.LARGEST) / largest)
+        factors = vectors.max_factors(largest, np.dtype(dtype))
         expected = np.log(x.astype(np.longdouble)).sum()
-        got = vectors.sum_of_logs(x, reach, np.empty(vectors.LANES))
+        got = vectors.sum_of_logs(x, factors, np.empty(vectors.LANES))
         # a relative rounding error a factor is an absolute one in its logarithm
         assert got == pytest.approx(float(expected), abs=float(np.finfo(dtype).eps) * size, rel=1e-15)
 
@@ -161,3 +156,14 @@ def test_reaction_in_single_precision(variance):
     # terms as large as their fields and variances, each to single precision
     assert single[0] == pytest.approx(double[0], rel=1e-7, abs=1e-6 * fields.size)
     assert single[2] == pytest.approx(double[2], abs=5e-7 * fields.size)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("run", [run_gaussian, run_reaction])
+def test_derivatives_without_value_are_the_same_to_the_bit(run, dtype, rng):
+    fields = 3 * rng.normal(size=131)
+    _, means, slope = run(fields, 0.8, dtype)
+    value, means_alone, slope_alone = run(fields, 0.8, dtype, with_value=False)
+    assert np.isnan(value)
+    np.testing.assert_array_equal(means_alone, means)
+    assert slope_alone == slope

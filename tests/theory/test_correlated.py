@@ -18,7 +18,7 @@ QUANTITIES = ("means_overlap", "sign_overlap", "cross_overlap", "mean_square")
     ],
 )
 def test_state_evolution_equals_slow_sums_over_a_dense_grid(alpha, beta, q, prior):
-    fast = vmf.correlated_overlap(alpha, beta, correlation=q, prior=prior)
+    fast = vmf.theory.correlated_overlap(alpha, beta, correlation=q, prior=prior)
     slow = naive.correlated_overlap(alpha, beta, q, q if prior == "matched" else 0.0)
     for name in ("means_overlap", "cross_overlap", "mean_square"):
         assert getattr(fast, name) == pytest.approx(slow[name], abs=1e-6), name  # 1e-8 an iteration of the slow one
@@ -31,7 +31,7 @@ def test_state_evolution_equals_slow_sums_over_a_dense_grid(alpha, beta, q, prio
 
 def test_independent_units_follow_the_scalar_equation():
     alphas = [0.5, 1.2, 3.0, 12.0]
-    got = vmf.correlated_overlap(alphas, 1.0, correlation=0.0)
+    got = vmf.theory.correlated_overlap(alphas, 1.0, correlation=0.0)
     q, sign = vmf.bayes_optimal_overlap(alphas, 1.0)
     for name, expected in zip(QUANTITIES, (q, sign, 0 * q, q), strict=True):
         np.testing.assert_allclose(getattr(got, name), expected, atol=1e-8, err_msg=name)
@@ -41,7 +41,9 @@ def test_independent_units_follow_the_scalar_equation():
 @pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
 def test_it_wakes_up_at_the_threshold(beta, prior):
     alpha_c = vmf.critical_density(beta, correlation=0.3, prior=prior)
-    got = vmf.correlated_overlap(alpha_c * np.array([0.5, 0.999, 1.001, 2.0]), beta, correlation=0.3, prior=prior)
+    got = vmf.theory.correlated_overlap(
+        alpha_c * np.array([0.5, 0.999, 1.001, 2.0]), beta, correlation=0.3, prior=prior
+    )
     for name in QUANTITIES:
         assert (getattr(got, name)[:2] == 0).all(), name
         assert 0 < getattr(got, name)[2] < getattr(got, name)[3], name
@@ -49,11 +51,11 @@ def test_it_wakes_up_at_the_threshold(beta, prior):
 
 def test_a_right_prior_is_calibrated_and_the_sign_of_q_does_not_matter():
     alphas = np.geomspace(0.3, 30, 7)
-    right = vmf.correlated_overlap(alphas, 1.0, correlation=0.4, prior="matched")
+    right = vmf.theory.correlated_overlap(alphas, 1.0, correlation=0.4, prior="matched")
     np.testing.assert_allclose(right.mean_square, right.means_overlap, atol=1e-8)  # Nishimori
-    wrong = vmf.correlated_overlap(alphas, 1.0, correlation=0.4)
+    wrong = vmf.theory.correlated_overlap(alphas, 1.0, correlation=0.4)
     assert (right.means_overlap >= wrong.means_overlap).all()  # never better than with the right prior
-    mirrored = vmf.correlated_overlap(alphas, 1.0, correlation=-0.4)
+    mirrored = vmf.theory.correlated_overlap(alphas, 1.0, correlation=-0.4)
     for name in QUANTITIES:
         np.testing.assert_array_equal(getattr(mirrored, name), getattr(wrong, name))
     assert right.means_overlap[-1] == pytest.approx(1, abs=1e-3)  # α = 30 is not infinite
@@ -63,6 +65,6 @@ def test_a_right_prior_is_calibrated_and_the_sign_of_q_does_not_matter():
 @pytest.mark.parametrize("beta", [0.3, 1.0, 3.0])
 def test_curves_rise_from_the_smallest_to_the_largest_density(beta):
     for prior in ("uniform", "matched"):
-        got = vmf.correlated_overlap(np.geomspace(0.01, 100, 50), beta, correlation=0.3, prior=prior)
+        got = vmf.theory.correlated_overlap(np.geomspace(0.01, 100, 50), beta, correlation=0.3, prior=prior)
         assert np.diff(got.means_overlap).min() > -1e-8
         assert got.sign_overlap.max() <= 1 + 1e-9

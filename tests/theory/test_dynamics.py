@@ -13,7 +13,7 @@ def test_stationary_state_is_that_of_the_slow_version(rng, n_visible, n_hidden):
     values = rng.uniform(0.2, 1.1, size=min(n_visible, n_hidden))
     a = rng.normal(size=n_visible)
     b = rng.normal(size=n_hidden)
-    state = vmf.dynamical_mean_field(values, a, b, tol=1e-12)
+    state = vmf.theory.dynamical_mean_field(values, a, b, tol=1e-12)
     after, rates = naive.next_variances(values, a, b, state.variances)
     np.testing.assert_allclose(after, state.variances, rtol=1e-8)
     np.testing.assert_allclose(rates, state.rate_matrix, rtol=1e-6)
@@ -36,8 +36,8 @@ def test_stationary_state_is_that_of_the_slow_version(rng, n_visible, n_hidden):
 def test_iid_couplings_have_the_stationary_state_of_tap(n_visible, n_hidden):
     strength = 0.8
     ratio = n_hidden / n_visible
-    spectrum = vmf.ensemble_spectrum(n_visible, n_hidden, "iid", strength=strength)
-    state = vmf.dynamical_mean_field(spectrum, np.full(n_visible, 0.4), np.full(n_hidden, 0.3))
+    spectrum = vmf.theory.ensemble_spectrum(n_visible, n_hidden, "iid", strength=strength)
+    state = vmf.theory.dynamical_mean_field(spectrum, np.full(n_visible, 0.4), np.full(n_hidden, 0.3))
     chi_v, chi_h = state.susceptibilities
     expected = strength**2 * np.array([ratio * (1 - chi_h), 1 - chi_v])
     # midpoint quantiles of the spectrum: errors of about n^(-5/3), from its edges; asked for: 1e-6
@@ -57,8 +57,8 @@ KNOWN = [
 
 @pytest.mark.parametrize(("ensemble", "strength", "exponent", "fields", "rate"), KNOWN)
 def test_rates_that_were_known(ensemble, strength, exponent, fields, rate):
-    spectrum = vmf.ensemble_spectrum(2400, 1600, ensemble, strength=strength, exponent=exponent)
-    state = vmf.dynamical_mean_field(spectrum, np.full(2400, fields[0]), np.full(1600, fields[1]))
+    spectrum = vmf.theory.ensemble_spectrum(2400, 1600, ensemble, strength=strength, exponent=exponent)
+    state = vmf.theory.dynamical_mean_field(spectrum, np.full(2400, fields[0]), np.full(1600, fields[1]))
     assert state.rate == pytest.approx(rate, rel=0.01)  # their digits
 
 
@@ -70,16 +70,16 @@ def network_run(spectrum_of, sizes, fields, variances, n_steps, seed):
     """That many steps of message passing on one network, from messages of these variances."""
     rng = np.random.default_rng(seed)
     start = np.concatenate([rng.normal(size=n) * np.sqrt(c) for n, c in zip(sizes, variances, strict=True)])
-    couplings = vmf.random_couplings(*sizes, **spectrum_of, seed=seed)
+    couplings = vmf.theory.random_couplings(*sizes, **spectrum_of, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vmf.ConvergenceWarning)  # the number of steps is given
-        return vmf.run_vamp(couplings, *fields, messages=start, tol=1e-300, max_iter=n_steps)
+        return vmf.Vamp(tol=1e-300, max_iter=n_steps).solve(vmf.Network(couplings, *fields), start)
 
 
 def log_ratios(spectrum_of, sizes, fields, n_instances, n_steps):
     """Predicted state, and ln of the factors of the squared increments of several networks."""
     fields = uniform_fields(sizes, fields)
-    state = vmf.dynamical_mean_field(vmf.ensemble_spectrum(*sizes, **spectrum_of), *fields)
+    state = vmf.theory.dynamical_mean_field(vmf.theory.ensemble_spectrum(*sizes, **spectrum_of), *fields)
     logs = []
     for seed in range(n_instances):
         run = network_run(spectrum_of, sizes, fields, state.variances, n_steps, seed)
@@ -113,7 +113,7 @@ def test_variances_take_one_step_as_predicted():
     for seed in range(4):
         gamma = network_run(spectrum_of, sizes, fields, variances, 1, seed).messages
         measured.append([np.mean(gamma[: sizes[0]] ** 2), np.mean(gamma[sizes[0] :] ** 2)])
-    expected, _ = naive.next_variances(vmf.ensemble_spectrum(*sizes, **spectrum_of), *fields, variances)
+    expected, _ = naive.next_variances(vmf.theory.ensemble_spectrum(*sizes, **spectrum_of), *fields, variances)
     # the mean of four; χ fluctuates by 1/√1201, and so do squared sums over few modes near the edge
     np.testing.assert_allclose(np.mean(measured, axis=0), expected, rtol=0.06)
 
@@ -129,15 +129,15 @@ def test_in_the_long_run_the_variances_rule():
 
 
 def test_without_fields_or_couplings():
-    state = vmf.dynamical_mean_field(np.array([0.5, 2.0]), np.zeros(3), np.zeros(2))
+    state = vmf.theory.dynamical_mean_field(np.array([0.5, 2.0]), np.zeros(3), np.zeros(2))
     np.testing.assert_array_equal(state.variances, 0)
     np.testing.assert_allclose(state.susceptibilities, 1, rtol=1e-15)
     assert max(state.rate, state.variance_rate) < 1e-30
-    state = vmf.dynamical_mean_field(np.zeros(2), np.ones(3), np.ones(2))
+    state = vmf.theory.dynamical_mean_field(np.zeros(2), np.ones(3), np.ones(2))
     np.testing.assert_allclose(state.susceptibilities, np.cosh(1) ** -2, rtol=1e-13)
     assert state.rate == 0
     assert state.edge_ratio == np.inf
-    frozen = vmf.dynamical_mean_field(np.ones(2), np.full(3, 1000.0), np.full(2, 1000.0))
+    frozen = vmf.theory.dynamical_mean_field(np.ones(2), np.full(3, 1000.0), np.full(2, 1000.0))
     np.testing.assert_allclose(frozen.variances, [2 / 3, 1], rtol=1e-12)  # sums of J² over frozen spins
     assert frozen.rate == 0
 
@@ -145,25 +145,25 @@ def test_without_fields_or_couplings():
 @pytest.mark.parametrize(("exponent", "fields"), [(1.0, (0.4, 0.3)), (3.0, (0.1, 0.2))])
 def test_border_of_stability(exponent, fields):
     a, b = uniform_fields((300, 200), fields)
-    spectrum = vmf.ensemble_spectrum(300, 200, "power-law", exponent=exponent)
-    border = vmf.critical_strength(spectrum, a, b)
+    spectrum = vmf.theory.ensemble_spectrum(300, 200, "power-law", exponent=exponent)
+    border = vmf.theory.critical_strength(spectrum, a, b)
 
     def rate(factor):
-        state = vmf.dynamical_mean_field(factor * border * spectrum, a, b)
+        state = vmf.theory.dynamical_mean_field(factor * border * spectrum, a, b)
         return max(state.rate, state.variance_rate)
 
     assert rate(0.9) < 1 < rate(1.1)
     assert rate(1.0) == pytest.approx(1, abs=1e-4)
-    assert vmf.critical_strength(2 * spectrum, a, b) == pytest.approx(border / 2, rel=1e-5)
+    assert vmf.theory.critical_strength(2 * spectrum, a, b) == pytest.approx(border / 2, rel=1e-5)
 
 
 def test_orthogonal_couplings_are_stable_at_any_strength():
-    assert vmf.critical_strength(np.ones(200), np.full(300, 0.4), np.full(200, 0.3)) == np.inf
+    assert vmf.theory.critical_strength(np.ones(200), np.full(300, 0.4), np.full(200, 0.3)) == np.inf
 
 
 def test_a_search_that_does_not_reach_its_tolerance_is_reported():
     with pytest.warns(vmf.ConvergenceWarning, match="no stationary state found: residual") as caught:
-        state = vmf.dynamical_mean_field(np.ones(2), np.ones(3), np.ones(2), tol=1e-300, max_iter=3)
+        state = vmf.theory.dynamical_mean_field(np.ones(2), np.ones(3), np.ones(2), tol=1e-300, max_iter=3)
     assert [warning.filename for warning in caught] == [__file__]
     assert not state.converged
     assert state.residual > 1e-300

@@ -54,8 +54,8 @@ def test_resolvent_of_several_networks_is_that_of_each(rng):
 @pytest.mark.parametrize(("ensemble", "exponent"), ENSEMBLES[1:])
 def test_couplings_have_the_singular_values_of_their_ensemble(n_visible, n_hidden, ensemble, exponent):
     arguments = n_visible, n_hidden, ensemble
-    couplings = vmf.random_couplings(*arguments, strength=1.7, exponent=exponent, seed=0)
-    expected = vmf.ensemble_spectrum(*arguments, strength=1.7, exponent=exponent)
+    couplings = vmf.theory.random_couplings(*arguments, strength=1.7, exponent=exponent, seed=0)
+    expected = vmf.theory.ensemble_spectrum(*arguments, strength=1.7, exponent=exponent)
     assert couplings.shape == (n_visible, n_hidden)
     np.testing.assert_allclose(np.linalg.svd(couplings, compute_uv=False), expected, atol=1e-13)
     if ensemble == "power-law":  # quantiles of u^exponent: mean square 1/(2 exponent + 1), by the midpoint rule
@@ -65,15 +65,17 @@ def test_couplings_have_the_singular_values_of_their_ensemble(n_visible, n_hidde
 
 def test_a_spectrum_of_your_own(rng):
     values = rng.uniform(size=5)
-    couplings = vmf.random_couplings(7, 5, values, strength=2.0, seed=1)
-    np.testing.assert_array_equal(vmf.ensemble_spectrum(7, 5, values, strength=2.0), 2 * values)
+    couplings = vmf.theory.random_couplings(7, 5, values, strength=2.0, seed=1)
+    np.testing.assert_array_equal(vmf.theory.ensemble_spectrum(7, 5, values, strength=2.0), 2 * values)
     np.testing.assert_allclose(np.linalg.svd(couplings, compute_uv=False), np.sort(2 * values)[::-1], atol=1e-13)
 
 
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(1201, 601), (601, 1201), (701, 701)])
 def test_iid_couplings_have_the_spectrum_of_marchenko_and_pastur(n_visible, n_hidden):
-    spectrum = vmf.ensemble_spectrum(n_visible, n_hidden, "iid", strength=1.3)
-    drawn = np.linalg.svd(vmf.random_couplings(n_visible, n_hidden, "iid", strength=1.3, seed=2), compute_uv=False)
+    spectrum = vmf.theory.ensemble_spectrum(n_visible, n_hidden, "iid", strength=1.3)
+    drawn = np.linalg.svd(
+        vmf.theory.random_couplings(n_visible, n_hidden, "iid", strength=1.3, seed=2), compute_uv=False
+    )
     # eigenvalues are rigid: in the bulk they leave their quantiles by about ln(n)/n, at the edges by n^(-2/3) = 0.014
     np.testing.assert_allclose(spectrum, drawn, atol=0.03)
     # exact moments of the law: tr JᵀJ = strength² P, tr (JᵀJ)² = strength⁴ P (1 + P/N)
@@ -83,7 +85,7 @@ def test_iid_couplings_have_the_spectrum_of_marchenko_and_pastur(n_visible, n_hi
 
 def test_singular_vectors_are_uniform_over_rotations():
     # of an orthogonal 3 x 2 matrix: <J_iμ> = 0, <J_iμ²> = 1/3, <J_iμ⁴> = 3/(3·5), <J_11 J_12 J_21 J_22> = -1/(2·3·5)
-    drawn = np.stack([vmf.random_couplings(3, 2, "orthogonal", seed=seed) for seed in range(4000)])
+    drawn = np.stack([vmf.theory.random_couplings(3, 2, "orthogonal", seed=seed) for seed in range(4000)])
     error = 4 / np.sqrt(4000)  # four standard errors of averages of numbers up to 1
     assert np.abs(drawn.mean(axis=0)).max() < error / np.sqrt(3)
     np.testing.assert_allclose((drawn**2).mean(axis=0), 1 / 3, atol=error * 0.3)
@@ -93,8 +95,8 @@ def test_singular_vectors_are_uniform_over_rotations():
 
 @pytest.mark.parametrize(("ensemble", "exponent"), ENSEMBLES)
 def test_seeds_repeat_couplings(ensemble, exponent):
-    one = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
-    same = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
-    other = vmf.random_couplings(7, 3, ensemble, exponent=exponent, seed=4)
+    one = vmf.theory.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
+    same = vmf.theory.random_couplings(7, 3, ensemble, exponent=exponent, seed=3)
+    other = vmf.theory.random_couplings(7, 3, ensemble, exponent=exponent, seed=4)
     np.testing.assert_array_equal(one, same)
     assert (one != other).all()

@@ -51,41 +51,43 @@ def test_overlap_is_one_far_above_the_threshold():
 
 @pytest.mark.parametrize(("alpha", "beta"), [(4.0, 1.0), (30.0, 0.6)])
 def test_principal_component_of_samples(alpha, beta):
-    weights = vmf.planted_weights(1009, 1, seed=6)
-    spins = vmf.sample_spins(weights, beta, round(alpha * 1009), seed=7).astype(float)
+    teacher = vmf.planted(1009, 1, beta, seed=6)
+    spins = vmf.sample(teacher, round(alpha * 1009), seed=7).astype(float)
     leading = np.linalg.eigh(spins.T @ spins)[1][:, -1]
-    cosine = abs(leading @ weights[:, 0]) / np.sqrt(1009)
+    cosine = abs(leading @ teacher.weights[:, 0]) / np.sqrt(1009)
     # one instance at N = 1009 scatters by about 0.5/√N = 0.016; three of these
-    assert cosine == pytest.approx(float(vmf.principal_component_overlap(alpha, beta)), abs=0.05)
-    assert (vmf.principal_component_overlap(np.array([0.5, 1.0]), 1.0) == 0).all()
+    assert cosine == pytest.approx(float(vmf.theory.principal_component_overlap(alpha, beta)), abs=0.05)
+    assert (vmf.theory.principal_component_overlap(np.array([0.5, 1.0]), 1.0) == 0).all()
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.3, 1.0), (3.0, 1.0), (5.0, 1.0), (0.02, 3.0), (0.5, 2.0), (170.0, 0.3)])
 def test_free_entropy_equals_slow_integrals(alpha, beta):
     slow = naive.free_entropy(alpha, beta)
     # stationary in Q, so that averages good to 1e-12 a sample are what is left
-    assert vmf.free_entropy(alpha, beta) == pytest.approx(slow, abs=1e-9 * (1 + alpha))
-    assert vmf.evidence_ceiling(alpha, beta) == pytest.approx(slow - np.log(2), abs=1e-9 * (1 + alpha))
+    assert vmf.theory.free_entropy(alpha, beta) == pytest.approx(slow, abs=1e-9 * (1 + alpha))
+    assert vmf.theory.evidence_ceiling(alpha, beta) == pytest.approx(slow - np.log(2), abs=1e-9 * (1 + alpha))
 
 
 def test_evidence_ceiling_at_beta_one():
     # four digits of an independent solution
-    np.testing.assert_allclose(vmf.evidence_ceiling([3, 5], 1.0), [0.0634, 0.2569], atol=5e-5)
-    np.testing.assert_allclose(vmf.evidence_ceiling([0.01, 0.5, 0.99], 1.0), 0, atol=1e-12)
+    np.testing.assert_allclose(vmf.theory.evidence_ceiling([3, 5], 1.0), [0.0634, 0.2569], atol=5e-5)
+    np.testing.assert_allclose(vmf.theory.evidence_ceiling([0.01, 0.5, 0.99], 1.0), 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("beta", [0.3, 1.0, 3.0])
 def test_theory_over_four_decades_of_density(beta):
     alphas = np.geomspace(0.01, 100, 60)
     q, sign = vmf.bayes_optimal_overlap(alphas, beta)
-    entropy = vmf.bayes_optimal_entropy(alphas, beta)
-    evidence = vmf.evidence_ceiling(alphas, beta)
+    entropy = vmf.theory.bayes_optimal_entropy(alphas, beta)
+    evidence = vmf.theory.evidence_ceiling(alphas, beta)
     for curve in (q, sign, evidence, -entropy):
         assert np.diff(curve).min() > -1e-8
     assert ((entropy > -1e-8) & (entropy <= np.log(2))).all()
     # the derivative of the log-evidence by the number of data is what a new datum tells: α' = (ln P)' by Nishimori
     h = 1e-4
-    slope = (vmf.free_entropy(alphas * (1 + h), beta) - vmf.free_entropy(alphas * (1 - h), beta)) / (2 * h * alphas)
+    slope = (vmf.theory.free_entropy(alphas * (1 + h), beta) - vmf.theory.free_entropy(alphas * (1 - h), beta)) / (
+        2 * h * alphas
+    )
     q2 = beta**2 * q
     term = -0.5 * q2 + np.array([naive.gaussian_average(lambda z, a=a: naive.log2cosh(a + np.sqrt(a) * z)) for a in q2])
     away = np.abs(np.log(alphas * beta**4)) > 0.05  # finite differences across the threshold are none
@@ -93,5 +95,5 @@ def test_theory_over_four_decades_of_density(beta):
 
 
 def test_entropy_of_few_data_is_that_of_the_prior():
-    assert vmf.bayes_optimal_entropy(1e-3, 1.0) == pytest.approx(np.log(2), abs=1e-3)
-    assert vmf.bayes_optimal_entropy(100.0, 1.0) == pytest.approx(0, abs=1e-8)
+    assert vmf.theory.bayes_optimal_entropy(1e-3, 1.0) == pytest.approx(np.log(2), abs=1e-3)
+    assert vmf.theory.bayes_optimal_entropy(100.0, 1.0) == pytest.approx(0, abs=1e-8)

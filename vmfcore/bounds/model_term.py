@@ -165,7 +165,8 @@ class Quenched:
         Of the networks; None: by size, as in `Annealed`.
     n_points : int >= 1, a power of two for P > 2
         Fields z at which the dual network is solved, the same at every call, so that the estimate is a smooth function
-        of the means.  Without fields f(-z) = f(z) doubles their number for free; with them both are solved.
+        of the means: for P <= 2 the largest Gauss-Hermite grid of up to so many and 256 a direction, above Sobol'
+        points.  Without fields f(-z) = f(z) doubles their number for free; with them both are solved.
 
     Notes
     -----

@@ -57,11 +57,11 @@ class Objective:
     kl_weight: float | tuple[float, float] = 1.0
 
     def __post_init__(self):
-        checks.option(DATA_TERMS, data_term=self.data_term)
+        data_term = checks.option(DATA_TERMS, data_term=self.data_term)
         checks.instance(Annealed | Quenched, model_term=self.model_term)
         checks.instance(Prior, prior=self.prior)
         self.prior.check_independent()
-        checks.keep(self, kl_weight=_checked_weight(self.kl_weight))
+        checks.keep(self, data_term=data_term, kl_weight=_checked_weight(self.kl_weight))
 
     def kl_weight_at(self, done):
         """T where so much of a climb is done, from 0 to 1."""
@@ -91,7 +91,7 @@ class Objective:
 
 
 def _checked_weight(kl_weight):
-    pair = isinstance(kl_weight, (tuple, list, np.ndarray))
+    pair = isinstance(kl_weight, (tuple, list)) or np.ndim(kl_weight) > 0
     weights = tuple(kl_weight) if pair else (kl_weight,)
     if pair and len(weights) != 2:
         raise ValueError(f"kl_weight must be a number or (first, last), got {kl_weight!r}")

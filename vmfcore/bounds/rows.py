@@ -81,12 +81,8 @@ def reaction_work(row):
 
 
 @kernel
-def _add_node(pair, weight, one, work):
+def _add_node(u, pair, weight, one, d, first, second):
     """d = 1 + u² + pair u of a node, and its part of the sums of weight/d and weight/d²."""
-    u = work.u
-    d = work.d
-    first = work.first
-    second = work.second
     for a in range(u.size):
         d[a] = one + u[a] * (u[a] + pair)
         inverse = one / d[a]
@@ -95,13 +91,8 @@ def _add_node(pair, weight, one, work):
 
 
 @kernel
-def _add_two_nodes(pairs, weights, one, work):
+def _add_two_nodes(u, pairs, weights, one, d, other_d, first, second):
     """The same for two nodes with one division."""
-    u = work.u
-    d = work.d
-    other_d = work.other_d
-    first = work.first
-    second = work.second
     pair, other_pair = pairs
     weight, other_weight = weights
     for a in range(u.size):
@@ -115,35 +106,6 @@ def _add_two_nodes(pairs, weights, one, work):
 
 
 @kernel
-def _add_nodes(pairs, grid, one, with_value, work):
-    """All nodes: the sums over them in ``work``; return Σ_k w_k Σ_a ln d, or 0 where no value is asked for."""
-    weights = grid.weights
-    max_factors = MaxFactors(grid.max_in_precision, grid.max_in_double)
-    total = 0.0
-    # two at a time where the product of their denominators fits
-    n_in_twos = 2 * (weights.size // 2) if max_factors.in_precision >= 2 else 0
-    for k in range(0, n_in_twos, 2):
-        _add_two_nodes((pairs[k], pairs[k + 1]), (weights[k], weights[k + 1]), one, work)
-        if with_value:
-            of_node = weights[k] * sum_of_logs(work.d, max_factors, work.lanes)
-            of_other = weights[k + 1] * sum_of_logs(work.other_d, max_factors, work.lanes)
-            total += of_node + of_other
-    for k in range(n_in_twos, weights.size):
-        _add_node(pairs[k], weights[k], one, work)
-        if with_value:
-            total += weights[k] * sum_of_logs(work.d, max_factors, work.lanes)
-    return total
-
-
-@kernel
-def _sum_of_sizes(x, work, lanes):
-    """Σ |x|."""
-    for a in range(x.size):
-        work[a] = abs(x[a])
-    return lane_sum(work, lanes)
-
-
-@kernel
 def gaussian_row(x, pairs, grid, constants, with_value, work):
     r"""Replace fields x by E tanh(x + w z); return Σ E ln 2cosh(x + w z) and Σ E sech²(x + w z), z ~ Normal(0, 1).
 
@@ -152,18 +114,41 @@ def gaussian_row(x, pairs, grid, constants, with_value, work):
     8 [(1 + u²)/d - (1 - u²)²/d²].  ``pairs`` are those of this row's width.  Without value the first sum is nan.
     """
     u = work.u
+    d = work.d
+    other_d = work.other_d
     first = work.first
     second = work.second
+    lanes = work.lanes
+    weights = grid.weights
+    max_factors = MaxFactors(grid.max_in_precision, grid.max_in_double)
     one = constants.one
-    exp(x, constants, u, work.d, work.index)
-    # sums over the nodes
+    exp(x, constants, u, d, work.index)
+
+    # sums over the nodes, two at a time where the product of their d fits
     first[:] = 0.0
     second[:] = 0.0
-    value = np.nan
-    logs = _add_nodes(pairs, grid, one, with_value, work)
+    value = 0.0 if with_value else np.nan
+    n_in_twos = 2 * (weights.size // 2) if max_factors.in_precision >= 2 else 0
+    for k in range(0, n_in_twos, 2):
+        node_pairs = (pairs[k], pairs[k + 1])
+        node_weights = (weights[k], weights[k + 1])
+        _add_two_nodes(u, node_pairs, node_weights, one, d, other_d, first, second)
+        if with_value:
+            of_node = weights[k] * sum_of_logs(d, max_factors, lanes)
+            of_other = weights[k + 1] * sum_of_logs(other_d, max_factors, lanes)
+            value += of_node + of_other
+    for k in range(n_in_twos, weights.size):
+        _add_node(u, pairs[k], weights[k], one, d, first, second)
+        if with_value:
+            value += weights[k] * sum_of_logs(d, max_factors, lanes)
+
+    # Σ |x|, the weights of all nodes together being 1/2
     if with_value:
-        value = logs + _sum_of_sizes(x, work.d, work.lanes)
-    # first and second derivative from them
+        for a in range(x.size):
+            d[a] = abs(x[a])
+        value += lane_sum(d, lanes)
+
+    # first and second derivative from the sums
     for a in range(x.size):
         square = max(u[a], constants.smallest_square)
         square *= square
@@ -171,7 +156,7 @@ def gaussian_row(x, pairs, grid, constants, with_value, work):
         second[a] = (one + square) * first[a] - (one - square) * (one - square) * second[a]
         mean += mean
         x[a] = mean if x[a] > 0 else -mean
-    return value, 4.0 * lane_sum(second, work.lanes)
+    return value, 4.0 * lane_sum(second, lanes)
 
 
 @kernel

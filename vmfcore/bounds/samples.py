@@ -213,7 +213,8 @@ def sum_over_samples(data, columns, averages, grid):
     n_rows, n_jobs = _job_sizes(len(data.bits), couplings)
     # the kind of sum is the last axis, so that numpy adds one job after the other
     job_sums = np.zeros((n_columns, n_jobs, 3))
-    sums = _Sums(*np.moveaxis(job_sums, -1, 0), np.empty((n_jobs, *couplings.shape), dtype))
+    gradients = np.empty((n_jobs, *couplings.shape), dtype)
+    sums = _Sums(job_sums[..., 0], job_sums[..., 1], job_sums[..., 2], gradients)
     gradient = np.empty((n_columns, data.n_visible), dtype)
     products = np.empty(n_columns)
     samples = _Samples(data.bits, BYTES.astype(dtype), n_rows)

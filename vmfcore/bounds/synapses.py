@@ -77,45 +77,38 @@ def total_entropy(means):
 
 
 @kernel
-def _dual_row(means, edge, edge_square, constants, couplings, inverse_slack):
-    """J and 1/(1 - λ²t²) of one row, with edge = exp(-2β/√N) and (1 + edge)²."""
+def _dual_row(c, means, edge, edge_square, factors, constants, with_value, out):
+    """Row c of `_DualRows`, with edge = exp(-2β/√N) and (1 + edge)²."""
     one = constants.one
     two = one + one
-    ratio = np.empty_like(means)
+    couplings = out.couplings[c]
+    inverse_slack = out.inverse_slack[c]
+    work = np.empty_like(means)
+    lanes = np.empty(LANES)
     # (1 ± λt)(1 + edge), t = (1 - edge)/(1 + edge): nothing cancels at λ = ±1
     for i in range(means.size):
         up = one + means[i]
         down = one - means[i]
         plus = up + down * edge
         minus = down + up * edge
-        ratio[i] = plus / minus
+        work[i] = plus / minus
         inverse_slack[i] = edge_square / (plus * minus)
     # J = artanh λt
-    log(ratio, constants, couplings)
+    log(work, constants, couplings)
     for i in range(means.size):
         couplings[i] /= two
-
-
-@kernel
-def _sums_of_row(c, factors, with_value, out):
-    """Σ_i J² and, where a value is asked for, Σ_i ln(1 - λ²t²) of row c."""
-    couplings = out.couplings[c]
-    work = np.empty_like(couplings)
-    lanes = np.empty(LANES)
-    for i in range(couplings.size):
         work[i] = couplings[i] * couplings[i]
     out.squares[c] = lane_sum(work, lanes)
     if with_value:
-        work[:] = out.inverse_slack[c]
+        work[:] = inverse_slack
         out.log_slack[c] = -sum_of_logs(work, factors, lanes)
 
 
 @parallel_kernel
 def _dual_couplings(columns, edges, edge_squares, factors, constants, with_value, out):
-    """`_DualRows` of all columns, with edge = exp(-2β/√N) and (1 + edge)² of every row."""
+    """`_DualRows` of all columns."""
     for c in numba.prange(len(columns)):
-        _dual_row(columns[c], edges[c], edge_squares[c], constants, out.couplings[c], out.inverse_slack[c])
-        _sums_of_row(c, factors, with_value, out)
+        _dual_row(c, columns[c], edges[c], edge_squares[c], factors, constants, with_value, out)
 
 
 def dual_couplings(columns, scales, with_value=True):
@@ -128,8 +121,7 @@ def dual_couplings(columns, scales, with_value=True):
     edges = np.exp(-2 * scales).astype(dtype)
     edge_squares = (1 + edges) ** 2
     factors = max_factors(2 * scales.max() + 1, dtype)  # of 1/(1 - λ²t²) < exp(2β/√N + 1)
-    couplings = np.empty(columns.shape, dtype)
-    inverse_slack = np.empty(columns.shape, dtype)
+    couplings, inverse_slack = np.empty((2, *columns.shape), dtype)
     log_slack = np.full(columns.shape[:-1], np.nan)
     squares = np.empty(columns.shape[:-1])
     out = _DualRows(_rows(couplings), _rows(inverse_slack), log_slack.ravel(), squares.ravel())

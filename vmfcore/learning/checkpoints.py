@@ -51,7 +51,7 @@ class Checkpoint:
     def __post_init__(self):
         if not isinstance(self.path, (str, os.PathLike)):
             raise TypeError(f"path must be the name of a file, got {self.path!r}")
-        checks.keep(self, path=os.fspath(self.path), every=checks.integer(1, every=self.every))
+        checks.keep(self, path=str(os.fspath(self.path)), every=checks.integer(1, every=self.every))
 
 
 def check_checkpoint(checkpoint) -> Checkpoint | None:

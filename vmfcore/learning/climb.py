@@ -140,11 +140,11 @@ def climb(problem, state, watch, keep) -> ClimbState:
 
 def _step(problem, data, state, watch) -> ClimbState:
     """One step of all restarts that climb: look where they stand, let those go that are at rest, move the others."""
-    with_history = _belongs_to_history(problem, state, watch)
-    evaluation = _evaluate(problem, data, state, with_history)
-    state = _measure(problem, state, evaluation, with_history)
-    if with_history:
-        _record(problem, data, state, evaluation, watch)
+    is_asked_for = _belongs_to_history(problem, state, watch)
+    evaluation = _evaluate(problem, data, state, is_asked_for or _may_settle(problem, state))
+    state = _measure(problem, state, evaluation, is_asked_for)
+    # the end of a restart belongs to its history, too
+    _record(problem, data, state, evaluation, watch, is_asked_for | _at_rest(problem, state))
     watch.steps_done(len(state.climbing) if state.step else 0)
     state.n_evaluations[state.climbing] += 1
     means = state.rule_state.means
@@ -168,9 +168,9 @@ def _evaluate(problem, data, state, with_value) -> Evaluation:
     return evaluate(data, q, objective, warm_start, n_samples=len(problem.data.bits), with_value=with_value)
 
 
-def _measure(problem, state, evaluation, with_history):
+def _measure(problem, state, evaluation, is_asked_for):
     """The state with the distance of this step, where something asks for it."""
-    if problem.takes_all_steps and not with_history:
+    if problem.takes_all_steps and not is_asked_for:
         return state
     objective = problem.stages[state.stage]
     kl_weight = objective.kl_weight_at(state.step / problem.n_steps)
@@ -179,8 +179,24 @@ def _measure(problem, state, evaluation, with_history):
     return state._replace(distances=np.column_stack([state.distances[:, 1:], now]))
 
 
-def _record(problem, data, state, evaluation, watch):
-    """Add a row to the history of every restart that climbs, and tell the user."""
+def _may_settle(problem, state):
+    """Whether the distance of this step can be small enough for one of the restarts to come to rest."""
+    if problem.takes_all_steps or state.step < WINDOW:
+        return False
+    return bool((state.distances[:, 1:].sum(axis=1) < WINDOW * problem.rule.tol).any())
+
+
+def _at_rest(problem, state):
+    """Which of those that climb are at rest, (K,) bool."""
+    if problem.takes_all_steps or state.step < WINDOW:
+        return np.zeros(len(state.climbing), bool)
+    return state.distances.sum(axis=1) < WINDOW * problem.rule.tol
+
+
+def _record(problem, data, state, evaluation, watch, which):
+    """Add a row to the histories of some of those that climb, ``which`` (K,) bool, and tell the user."""
+    if not which.any():
+        return
     bound = evaluation.bound
     objective = problem.stages[state.stage]
     is_known = state.step == 0 and data is problem.data
@@ -191,7 +207,7 @@ def _record(problem, data, state, evaluation, watch):
     n_iter, residual = evaluation.model.n_iter, evaluation.model.residual
     columns = [*bound, evaluation.entropy, n_iter, residual, state.distances[:, -1], state.real.beta.mean(axis=1)]
     rows = np.array(columns, np.float64).T
-    for restart, means, row in zip(state.climbing, state.rule_state.means, rows, strict=True):
+    for restart, means, row in zip(state.climbing[which], state.rule_state.means[which], rows[which], strict=True):
         step = int(state.n_evaluations[restart])
         state.histories[restart].append(np.array([step, *row]))
         watch.look(step, means, Bound(*(float(part) for part in row[:4])))
@@ -199,8 +215,7 @@ def _record(problem, data, state, evaluation, watch):
 
 def _retire(problem, state, means):
     """Keep the ends of those that have settled, or have taken all their steps; which of the others stay, (K,) bool."""
-    if not problem.takes_all_steps and state.step >= WINDOW:
-        state.settled[state.climbing] = state.distances.sum(axis=1) < WINDOW * problem.rule.tol
+    state.settled[state.climbing] = _at_rest(problem, state)
     stays = ~state.settled[state.climbing] & (state.step < problem.n_steps)
     leaving = state.climbing[~stays]
     state.final_means[leaving] = means[~stays]

@@ -145,7 +145,6 @@ def fit(
             state = climb(problem, state, watch, keep)
             final = _evaluate_ends(problem, state)
             best = int(final.bound.total.argmax())
-            _complete_history(problem, state, final, best, watch)
     if not final.model.converged[best]:
         warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=4)
     return _result(problem, state, final, best, one_beta=learn.beta != "unit" and not np.ndim(beta))
@@ -198,20 +197,6 @@ def _end_distances(problem, state, final):
     """Distance of each restart's end from a stationary point."""
     gradient = final.gradient / problem.objective.kl_weight_at(1.0)
     return distance(state.final_means, gradient, problem.objective.prior.mean)
-
-
-def _complete_history(problem, state, final, restart, watch):
-    """A row for the end of a restart, where its history has none."""
-    last_step = int(state.n_evaluations[restart]) - 1
-    rows = state.histories[restart]
-    if rows and rows[-1][0] == last_step:
-        return
-    bound = [part[restart] for part in final.bound]
-    solved = final.model.n_iter[restart], final.model.residual[restart]
-    moved = _end_distances(problem, state, final)[restart]
-    beta = state.final_real.beta[restart].mean()
-    rows.append(np.array([last_step, *bound, final.entropy[restart], *solved, moved, beta], np.float64))
-    watch.look(last_step, state.final_means[restart], Bound(*(float(part) for part in bound)))
 
 
 def _is_at_rest(problem, state, final, restart):

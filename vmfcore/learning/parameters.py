@@ -54,9 +54,9 @@ class Learn:
 
     def __post_init__(self):
         checks.flag(fields=self.fields)
-        checks.option(LEARNT_BETAS, beta=self.beta)
+        beta = checks.option(LEARNT_BETAS, beta=self.beta)
         step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
-        checks.keep(self, fields=bool(self.fields), step_size=step_size)
+        checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size)
         if not self.anything and step_size != STEP_SIZE:
             raise ValueError(f"step_size must be left out where neither fields nor beta are learnt, got {step_size}")
 

@@ -37,9 +37,9 @@ class AdamState(NamedTuple):
 
 
 def _check_rule(rule, largest_step):
-    checks.option(SCHEDULES, schedule=rule.schedule)
     checks.keep(
         rule,
+        schedule=checks.option(SCHEDULES, schedule=rule.schedule),
         step_size=checks.real(0, largest_step, closed="right", step_size=rule.step_size),
         tol=checks.real(0, np.inf, tol=rule.tol),
     )

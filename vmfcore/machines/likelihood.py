@@ -117,8 +117,8 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
         Of ln Z: the sum over all states of the smaller layer, up to 20 units, or annealed importance sampling.
         None: the sum up to 16 units, ``Gibbs(200, 2000)`` above.
     base : (N,) array or None
-        Of `Gibbs` alone: fields of the independent pixels from which ln Z is annealed; None: those of ``spins``.  They
-        alter its error and not its value: a test set is better served by the fields of its training set.
+        Fields of the independent pixels from which ln Z is annealed, where it is; None: those of ``spins``.  They alter
+        its error and not its value: a test set is better served by the fields of its training set.
     seed : int >= 0
         Of the chains.
 
@@ -142,6 +142,8 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
     data, machine = pack_spins(spins), check_machine(machine)
     base = None if base is None else checks.array(machine.weights.shape[:1], base=base)
     checks.integer(0, seed=seed)
+    if base is not None and isinstance(solver, Exact):
+        raise ValueError("base must be None for an exact sum, which starts from nothing")
     solver = _checked_solver(solver, min(machine.weights.shape))
     a = machine.visible_fields
     blocks = [sigma @ a + log2cosh(fields).sum(axis=1) for sigma, fields in hidden_field_blocks(data, machine)]

@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
-from vmfcore.networks.stopping import Stopping
+from vmfcore.networks.network import CHECK_EVERY, NetworkState, Stopping, more_damping
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 
 MAX_FIELD = 250.0  # fields beyond it are saturated: tanh(x) is 1 to the last bit from x = 19

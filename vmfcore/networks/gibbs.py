@@ -97,9 +97,9 @@ def sweep(columns, visible_fields, hidden_fields, hidden, rng, scales=(1.0, 1.0)
 
     ``columns`` is Jᵀ (P, N), contiguous, in the precision of all other arrays; ``hidden`` (K, P), the ±1 spins of the
     hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are drawn at fields a + s J h, those of
-    the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped`` (K, N), int8, stay so; those that are 0
-    there, or all if it is None, are free: the same random numbers are drawn for them.  Within `one_blas_thread` the
-    bits do not depend on the number of threads.
+    the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped`` (K, N), int8, stay so, those that are 0
+    there are free; the random numbers are drawn as without it.  Within `one_blas_thread` the bits do not depend on the
+    number of threads.
     """
     dtype = columns.dtype
     n_visible = columns.shape[1]

@@ -99,6 +99,14 @@ def of_one_replica(state, single):
     return type(state)(*(None if x is None else x[0, 0] if single else x[0] for x in state))
 
 
+class Stopping(NamedTuple):
+    """What the kernels of message passing are told about damping and the end, in their precision."""
+
+    damping: float  # fraction of the old message kept at the start
+    tol: float  # of the residual
+    max_iter: int  # sweeps
+
+
 @kernel
 def more_damping(damping, residual, before):
     """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.networks.network import CHECK_EVERY, NetworkState, more_damping
-from vmfcore.networks.stopping import Stopping
+from vmfcore.networks.network import CHECK_EVERY, NetworkState, Stopping, more_damping
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, exp
 

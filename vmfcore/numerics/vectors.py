@@ -1,4 +1,4 @@
-r"""Vectorized exponentials, logarithms and sums: jitted functions for a row of numbers, in single or double precision.
+r"""Vectorized exponentials, logarithms and sums: jitted functions for one row of numbers, in either precision.
 
 They call no transcendental function of the C library, which would keep the loops from being vectorized, and add in an
 order of their own: the same bits on every processor.
@@ -185,20 +185,6 @@ def lane_dot(x, y, lanes):
 
 
 @kernel
-def _multiply_halves(x, max_in_precision):
-    """Multiply the second half of x onto the first, and so on: how many products are left, and of how many factors."""
-    n_left = x.size
-    n_factors = 1
-    while 2 * n_factors <= max_in_precision and n_left >= 4 * LANES:
-        half = (n_left + 1) // 2
-        for a in range(n_left - half):
-            x[a] *= x[half + a]
-        n_left = half
-        n_factors *= 2
-    return n_left, n_factors
-
-
-@kernel
 def _append_factor(factor, product, total):
     """A running product and the logarithm of those before it, after one more factor: a new product before overflow."""
     if product > LARGEST_PRODUCT or factor > LARGEST_PRODUCT:
@@ -210,8 +196,15 @@ def _append_factor(factor, product, total):
 @kernel
 def sum_of_logs(x, max_factors, lanes):
     """Σ ln x of numbers >= 1, as logarithms of products; overwrites x.  The lanes are of double precision."""
-    # products in the precision of x, while they are sure to fit
-    n_left, n_factors = _multiply_halves(x, max_factors.in_precision)
+    # the second half of x times the first, and so on, while products in its precision are sure to fit
+    n_left = x.size
+    n_factors = 1
+    while 2 * n_factors <= max_factors.in_precision and n_left >= 4 * LANES:
+        half = (n_left + 1) // 2
+        for a in range(n_left - half):
+            x[a] *= x[half + a]
+        n_left = half
+        n_factors *= 2
     x = x[:n_left]
     # products in double precision, side by side
     whole = x.size - x.size % LANES

@@ -131,7 +131,7 @@ def correlated_overlap(
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> state = vmf.correlated_overlap([0.5, 1.0, 5.0], 1.0, correlation=0.3)
+    >>> state = vmf.theory.correlated_overlap([0.5, 1.0, 5.0], 1.0, correlation=0.3)
     >>> state.means_overlap.round(3)
     array([0.   , 0.216, 0.816])
     >>> state.cross_overlap.round(3)

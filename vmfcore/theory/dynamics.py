@@ -116,8 +116,8 @@ def dynamical_mean_field(
     --------
     >>> import numpy as np
     >>> import vmfcore as vmf
-    >>> spectrum = vmf.ensemble_spectrum(600, 400, "orthogonal", strength=1.5)
-    >>> state = vmf.dynamical_mean_field(spectrum, np.full(600, 0.6), np.full(400, 0.5))
+    >>> spectrum = vmf.theory.ensemble_spectrum(600, 400, "orthogonal", strength=1.5)
+    >>> state = vmf.theory.dynamical_mean_field(spectrum, np.full(600, 0.6), np.full(400, 0.5))
     >>> state.variances.round(3)
     array([0.137, 0.247])
     >>> round(state.rate, 4)
@@ -169,8 +169,8 @@ def critical_strength(singular_values: ArrayLike, visible_fields: ArrayLike, hid
     --------
     >>> import numpy as np
     >>> import vmfcore as vmf
-    >>> spectrum = vmf.ensemble_spectrum(300, 200, "power-law", exponent=1.0)
-    >>> round(vmf.critical_strength(spectrum, np.full(300, 0.4), np.full(200, 0.3)), 3)
+    >>> spectrum = vmf.theory.ensemble_spectrum(300, 200, "power-law", exponent=1.0)
+    >>> round(vmf.theory.critical_strength(spectrum, np.full(300, 0.4), np.full(200, 0.3)), 3)
     3.433
     """
     squares, layers = _check_theory(singular_values, visible_fields, hidden_fields)

@@ -59,9 +59,9 @@ def ensemble_spectrum(
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> vmf.ensemble_spectrum(6, 4, "iid").round(2)
+    >>> vmf.theory.ensemble_spectrum(6, 4, "iid").round(2)
     array([1.46, 1.05, 0.71, 0.39])
-    >>> vmf.ensemble_spectrum(6, 4, "power-law", strength=2.0, exponent=1.0)
+    >>> vmf.theory.ensemble_spectrum(6, 4, "power-law", strength=2.0, exponent=1.0)
     array([1.75, 1.25, 0.75, 0.25])
     """
     checks.integer(1, n_visible=n_visible, n_hidden=n_hidden)
@@ -131,7 +131,7 @@ def random_couplings(
     --------
     >>> import numpy as np
     >>> import vmfcore as vmf
-    >>> couplings = vmf.random_couplings(6, 2, "orthogonal", strength=1.5, seed=0)
+    >>> couplings = vmf.theory.random_couplings(6, 2, "orthogonal", strength=1.5, seed=0)
     >>> np.linalg.svd(couplings, compute_uv=False).round(6)
     array([1.5, 1.5])
     """

@@ -42,7 +42,7 @@ def free_entropy(alpha: ArrayLike, beta: float) -> np.ndarray:
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> vmf.free_entropy([0.5, 3, 5], 1.0).round(4)
+    >>> vmf.theory.free_entropy([0.5, 3, 5], 1.0).round(4)
     array([0.6931, 0.7565, 0.95  ])
     """
     alphas = check_arguments(alpha, beta)
@@ -79,7 +79,7 @@ def evidence_ceiling(alpha: ArrayLike, beta: float) -> np.ndarray:
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> vmf.evidence_ceiling([3, 5], 1.0).round(4)
+    >>> vmf.theory.evidence_ceiling([3, 5], 1.0).round(4)
     array([0.0634, 0.2569])
     """
     return free_entropy(alpha, beta) - LN2
@@ -111,7 +111,7 @@ def bayes_optimal_entropy(alpha: ArrayLike, beta: float) -> np.ndarray:
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> vmf.bayes_optimal_entropy([0.5, 3, 10], 1.0).round(4)
+    >>> vmf.theory.bayes_optimal_entropy([0.5, 3, 10], 1.0).round(4)
     array([0.6116, 0.267 , 0.0267])
     """
     total = free_entropy(alpha, beta)

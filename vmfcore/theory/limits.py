@@ -152,7 +152,7 @@ def principal_component_overlap(alpha: ArrayLike, beta: float) -> np.ndarray:
     Examples
     --------
     >>> import vmfcore as vmf
-    >>> vmf.principal_component_overlap([0.5, 2, 5], 1.0).round(4)
+    >>> vmf.theory.principal_component_overlap([0.5, 2, 5], 1.0).round(4)
     array([0.    , 0.5774, 0.8165])
     """
     alphas = check_arguments(alpha, beta)

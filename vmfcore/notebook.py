@@ -1,0 +1,198 @@
+"""What the pages share: figures in files, images side by side, error bars, and a baseline of full precision.
+
+matplotlib is imported here and nowhere else in the package, so that ``import vmfcore`` does without it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from vmfcore import checks
+from vmfcore.data.digits import SIDE
+from vmfcore.machines.machine import Machine
+
+FORMATS = ("png", "pdf")  # of every figure
+INITIAL_SPREAD = 0.01  # of the couplings of the baseline
+CENTRE_MEMORY = 0.99  # of the running mean of its hidden spins over the data
+
+
+def save(fig: Figure, name: str, out: str) -> None:
+    """Write a figure into a folder, as PNG and PDF.
+
+    Parameters
+    ----------
+    fig : Figure
+    name : str
+        Of the files, without ending.
+    out : str
+        The folder, which must be there; "" writes nothing.
+    """
+    if out == "":
+        return
+    for kind in FORMATS:
+        fig.savefig(Path(out) / f"{name}.{kind}")
+
+
+def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
+    """Images of 28 x 28 pixels side by side, in one plot without axes.
+
+    Parameters
+    ----------
+    ax : Axes
+    columns : (784, K) array in [-1, 1]
+        An image a column, row after row.
+    n_rows : int >= 1
+        Rows of images; must divide K.
+    title : str
+
+    Returns
+    -------
+    AxesImage
+        For a colour bar.  The gaps between the images are nan.
+    """
+    columns = checks.means(columns, shape=(SIDE**2, None), name="columns")
+    n_images = columns.shape[1]
+    if n_images % checks.integer(1, n_rows=n_rows):
+        raise ValueError(f"n_rows must divide the number of images, {n_images}, got {n_rows}")
+    images = columns.T.reshape(n_images, SIDE, SIDE)
+    framed = np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    # a tile for each image, then pixels of one row of tiles together
+    tiles = framed.reshape(n_rows, -1, SIDE + 2, SIDE + 2).swapaxes(1, 2)
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax.imshow(tiles.reshape(n_rows * (SIDE + 2), -1), vmin=-1, vmax=1, interpolation="none")
+
+
+def mean_and_error(values, axis: int = -1):
+    """Mean over the seeds, and its standard error.
+
+    Parameters
+    ----------
+    values : array, may be masked
+        Masked runs are left out.
+    axis : int
+        The one of the seeds.
+
+    Returns
+    -------
+    mean, error : arrays without this axis
+        error is 0 for a single seed, and masked where all but one are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vmfcore.notebook import mean_and_error
+    >>> mean, error = mean_and_error(np.array([[1.0, 3.0], [2.0, 2.0]]))
+    >>> mean, error
+    (array([2., 2.]), array([1., 0.]))
+    """
+    values = np.asanyarray(values)
+    ddof = min(1, values.shape[axis] - 1)
+    n_seeds = np.maximum(np.ma.count(values, axis=axis), 1)
+    return values.mean(axis=axis), values.std(axis=axis, ddof=ddof) / np.sqrt(n_seeds)
+
+
+def error_bars(ax: Axes, x, values, **style) -> ErrorbarContainer:
+    """Points at the means over the seeds, with bars of one standard error up and down.
+
+    Parameters
+    ----------
+    ax : Axes
+    x : (K,) array
+    values : (K, n_seeds) array, may be masked
+    **style
+        Of `matplotlib.axes.Axes.errorbar`.
+
+    Returns
+    -------
+    ErrorbarContainer
+    """
+    return ax.errorbar(x, *mean_and_error(values), **style)
+
+
+def train_full_precision(
+    spins, n_hidden: int, *, n_steps: int, batch_size: int, n_chains: int, step_size: float, seed: int
+) -> Machine:
+    r"""The baseline of the one-bit machines: real couplings, by persistent contrastive divergence.
+
+    A step goes along <σ_i h_μ> - <σ_i h_μ>_chains, in centred coordinates (`vmfcore.learning.parameters`).
+
+    Parameters
+    ----------
+    spins : (M, N) array, ±1
+    n_hidden : int >= 1
+        P.
+    n_steps, batch_size, n_chains : int >= 1
+        Steps; samples a step, drawn with replacement; persistent chains.
+    step_size : float in (0, 1]
+        Of couplings and fields, falling linearly to 0.
+    seed : int >= 0
+
+    Returns
+    -------
+    Machine
+        In each column the largest weight is 1 in size; the scale of the couplings is in beta.
+
+    Notes
+    -----
+    O(n_steps (batch_size + n_chains) N P), in single precision.
+
+    References
+    ----------
+    T. Tieleman, ICML (2008); G. Montavon, K.-R. Müller, LNCS 7700, 621 (2012).
+    """
+    spins = checks.spins(spins).astype(np.float32)
+    checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, batch_size=batch_size, n_chains=n_chains)
+    checks.real(0, 1, closed="right", step_size=step_size)
+    rng = np.random.default_rng(checks.integer(0, seed=seed))
+    n_samples, n_visible = spins.shape
+
+    # couplings start small and random, fields at those of independent pixels, chains in the data
+    couplings = (INITIAL_SPREAD * rng.normal(size=(n_visible, n_hidden))).astype(np.float32)
+    a = np.arctanh(spins.sum(axis=0) / (n_samples + 2))
+    b = np.zeros(n_hidden, np.float32)
+    chains = spins[rng.integers(n_samples, size=n_chains)]
+
+    # the origin of the coordinates: the mean image, and a running mean of the hidden spins
+    pixels = spins.mean(axis=0)
+    centre = np.zeros(n_hidden, np.float32)
+
+    for step in range(n_steps):
+        batch = spins[rng.integers(n_samples, size=batch_size)]
+        rate = np.float32(step_size * (1 - step / n_steps))
+
+        # hidden means given the data, and given the chains
+        clamped = np.tanh(batch @ couplings + b)
+        free = np.tanh(chains @ couplings + b)
+        hidden = _drawn(free, rng)
+        centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * clamped.mean(axis=0)
+
+        # the couplings follow the difference of the correlations
+        of_data = (batch - pixels).T @ (clamped - centre) / batch_size
+        of_chains = (chains - pixels).T @ (free - centre) / n_chains
+        change = rate * (of_data - of_chains)
+        couplings += change
+
+        # the fields that of the means, and the couplings so that the mean fields of both layers stay
+        a = a + rate * (batch.mean(axis=0) - chains.mean(axis=0)) - change @ centre
+        b = b + rate * (clamped.mean(axis=0) - free.mean(axis=0)) - pixels @ change
+
+        # a Gibbs step of the chains, at the new couplings
+        chains = _drawn(np.tanh(hidden @ couplings.T + a), rng)
+    return _machine_of(couplings, a, b)
+
+
+def _drawn(means, rng):
+    """Spins ±1 of given means, in single precision."""
+    uniform = 2 * rng.random(means.shape, np.float32) - 1
+    return np.where(uniform < means, np.float32(1), np.float32(-1))
+
+
+def _machine_of(couplings, visible_fields, hidden_fields):
+    """The machine of real couplings J_iμ = β_μ ξ_iμ/√N, with ξ in [-1, 1]."""
+    scale = np.abs(couplings).max(axis=0)
+    return Machine(couplings / scale, scale * np.sqrt(len(couplings)), visible_fields, hidden_fields)

@@ -192,7 +192,7 @@ def _run(columns, squares, visible_fields, hidden_fields, stopping, constants, m
 
 
 def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
-    """`run_tap` for couplings (R, N, P), fields (R, N) and (R, K, P), without checks, warnings and correlations.
+    """`NetworkState` by TAP but its correlations: couplings (R, N, P), fields (R, N) and (R, K, P), without checks.
 
     Overwrites the messages, m (R, K, N) and r (R, K, P); everything in the state has leading axes R, K.
     """

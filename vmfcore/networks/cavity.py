@@ -243,7 +243,7 @@ def _run(coupling_odds, visible_fields, hidden_fields, max_factors, stopping, re
 
 
 def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):
-    """`NetworkState` by the cavity method: couplings (R, N, P), fields (R, N) and (R, K, P), without checks and warnings.
+    """`NetworkState` by the cavity method: couplings (R, N, P), fields (R, N) and (R, K, P), without checks.
 
     Overwrites the (R, K, P, N) messages; everything in the state has leading axes R, K.
     """

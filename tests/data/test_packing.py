@@ -44,7 +44,7 @@ def test_bits_beyond_the_last_spin_are_ignored(rng):
 
 @pytest.mark.parametrize("size", [1, 5, 36, 37, 38, None])
 def test_blocks_are_all_samples_in_their_order(rng, size, monkeypatch):
-    monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)  # None: seven samples at once
+    monkeypatch.setattr(packing, "IN_SHARED_CACHE", 7 * 13 + 1)  # None: seven samples at once
     spins = samples(rng)
     packed = pack_spins(spins)
     for dtype in (np.int8, np.float32):
@@ -56,7 +56,7 @@ def test_blocks_are_all_samples_in_their_order(rng, size, monkeypatch):
 
 
 def test_sums_and_fields_of_pixels(rng, monkeypatch):
-    monkeypatch.setattr(packing, "BLOCK", 7 * 13 + 1)
+    monkeypatch.setattr(packing, "IN_SHARED_CACHE", 7 * 13 + 1)
     spins = samples(rng)
     spins[:, 2] = 1
     packed = pack_spins(spins)
@@ -68,7 +68,9 @@ def test_sums_and_fields_of_pixels(rng, monkeypatch):
     np.testing.assert_allclose(np.tanh(packing.pixel_fields(packed)), total / 39, atol=1e-15)
 
 
-@pytest.mark.parametrize("options", [{"init": "pca"}, {"batch_size": 11}, {"dtype": np.float32, "data_term": "tap"}])
+@pytest.mark.parametrize(
+    "options", [{"init": "pca"}, {"batch_size": 11}, {"dtype": np.float32, "objective": vmf.Objective("calibrated")}]
+)
 def test_a_file_is_as_good_as_an_array(rng, tmp_path, options):
     spins = samples(rng)
     packed = pack_spins(spins)

@@ -32,6 +32,7 @@ unlock: .venv/ready
 
 test: .venv/ready
 	$(BIN)/pytest tests
+	$(BIN)/pytest --doctest-modules vmfcore
 	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 # timings against references, in a table and runs/benchmark.json; three minutes of an idle machine, Linux

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from bad_input import bounds, learning, machines, networks, theory
-from bad_input.common import MEANS, SPINS
+from bad_input.common import MACHINE, MEANS, SPINS
 
 import vmfcore as vmf
 
@@ -141,6 +141,8 @@ def test_what_has_no_effect_is_refused():
         vmf.Learn(step_size=0.5)
     with pytest.raises(ValueError, match=r"^start must be None for an exact sum, got ndarray"):
         vmf.Exact().solve(networks.NETWORK, np.ones(8))
+    with pytest.raises(ValueError, match=r"^base must be None for an exact sum"):
+        vmf.log_likelihood(SPINS, MACHINE, vmf.Exact(), base=np.zeros(5), seed=0)
     for call in (vmf.Exact, vmf.Natural, vmf.Prior):
         with pytest.raises(TypeError):
             call(n_chains=3)

@@ -176,6 +176,17 @@ def test_messages_of_a_network_with_strong_couplings_start_one_with_weak_ones():
         assert warm.log_partition == pytest.approx(cold.log_partition, rel=1e-10)
 
 
+@pytest.mark.parametrize("solver", [vmf.Cavity(), vmf.Tap(), vmf.Vamp(), FEW_CHAINS])
+def test_a_start_stays_as_it_was(solver):
+    weak = vmf.Network(np.full((5, 3), 0.2), np.full(5, 0.3), np.zeros(3))
+    messages = solver.solve(weak).messages
+    before = [np.copy(part) for part in messages]
+    first, second = (solver.solve(weak._replace(visible_fields=np.full(5, -0.3)), messages) for _ in range(2))
+    assert all(np.array_equal(*pair) for pair in zip(before, messages, strict=True))
+    # and so the same start gives the same bits
+    np.testing.assert_array_equal(first.correlations, second.correlations)
+
+
 def network(couplings=1.0, visible_fields=0.0, hidden_fields=0.0, **kinds):
     """Three visible and three hidden units, with arrays of the given sizes."""
     eye = np.eye(3, dtype=kinds.get("dtype", float))

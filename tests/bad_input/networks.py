@@ -4,6 +4,7 @@ import numpy as np
 from bad_input.common import MEANS, SEED, Case
 
 import vmfcore as vmf
+from vmfcore.networks.chains import Chains
 from vmfcore.networks.exact import log_partition
 
 ITERATION = {  # of every message passing
@@ -69,6 +70,11 @@ MAGNETIZATIONS = [
 WIDE = vmf.Network(np.zeros((2, 21)), np.zeros(2), np.zeros(21))
 
 
+def chains(n_chains, n_hidden):
+    """Chains of one network, as `Gibbs` hands them back."""
+    return Chains(np.ones((1, n_chains, n_hidden), np.float32), np.zeros((1, 3), np.uint64))
+
+
 def solve(solver, bad):
     return Case(solver.solve, {"network": NETWORK}, {"network": NETWORKS} | bad)
 
@@ -125,7 +131,11 @@ CASES = {
                     r"hidden_fields must have shape \(P,\) for chains, got \(2, 3\)",
                 ),
             ],
-            "start": [(MEANS, TypeError, "start must be the messages of an earlier run or None, got ndarray")],
+            "start": [
+                (MEANS, TypeError, "start must be the messages of an earlier run or None, got ndarray"),
+                (chains(3, 4), ValueError, "start must hold 3 chains of 3 hidden units, got 3 of 4"),
+                (chains(5, 3), ValueError, "start must hold 3 chains of 3 hidden units, got 5 of 3"),
+            ],
             "seed": SEED,
         },
     ),

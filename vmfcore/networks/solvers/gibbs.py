@@ -98,8 +98,8 @@ class Gibbs:
             raise ValueError(f"hidden_fields must have shape (P,) for chains, got {networks.hidden_fields[0].shape}")
         if start is None:
             start = self.cold_start(networks.visible_fields[0], checks.integer(0, seed=seed))
-        elif not isinstance(start, Chains):
-            raise TypeError(f"start must be the messages of an earlier run or None, got {type(start).__name__}")
+        else:
+            start = self._checked_chains(start, networks.couplings.shape[2])
         found = self.averages(networks, np.ones(1), start)
         if not found.converged.all():
             warn_few_chains(stacklevel=3)
@@ -107,6 +107,17 @@ class Gibbs:
         means = found.visible_means, found.hidden_means, correlations
         state = NetworkState(*means, found.log_partition, found.n_iter, found.residual, found.converged, None)
         return of_one_replica(state, True)._replace(messages=found.messages)
+
+    def _checked_chains(self, start, n_hidden):
+        """A copy of the chains of an earlier run, so that its state stays as it was."""
+        if not isinstance(start, Chains):
+            raise TypeError(f"start must be the messages of an earlier run or None, got {type(start).__name__}")
+        if start.hidden.shape != (1, self.n_chains, n_hidden):
+            _, n_chains, n_units = start.hidden.shape
+            raise ValueError(
+                f"start must hold {self.n_chains} chains of {n_hidden} hidden units, got {n_chains} of {n_units}"
+            )
+        return Chains(start.hidden.copy(), start.streams.copy())
 
     def averages(self, networks, weights, start):
         """`Averages` of one network a replica over its chains; ln Z is nan where persistent chains went on."""

@@ -49,21 +49,20 @@ os.fsync = fsync
 
 def fit(checkpoint, target):
     """The fit that is killed, in a process of its own: python tests/faults.py fit CHECKPOINT RESULTS."""
-    teacher = vmf.planted_weights(101, 3, seed=1)
-    spins = vmf.sample_spins(teacher, 1.0, 307, seed=2)
+    spins = vmf.sample(vmf.planted(101, 3, 1.0, seed=1), 307, seed=2)
     print("started", flush=True)
     result = vmf.fit(
         spins,
         3,
         1.0,
+        vmf.Objective(model_term=vmf.Annealed(vmf.Cavity())),
+        vmf.Natural(tol=1e-12),
         n_steps=3000,
-        settled=1e-12,
         n_restarts=2,
-        seed=3,
-        expectation="cavity",
         batch_size=100,
-        checkpoint=checkpoint,
-        checkpoint_every=5,
+        checkpoint=vmf.Checkpoint(checkpoint, every=5),
+        callback=vmf.Every(1),
+        seed=3,
     )
     history = np.array(result.history)
     vmf.save_results(target, means=result.means, history=history, bound=np.array(result.bound))

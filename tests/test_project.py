@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import inspect
 import re
 import subprocess
 import sys
@@ -89,6 +90,54 @@ def test_no_files_import_each_other_in_a_circle():
         arrows[name] = used & files.keys() - {name}
     assert arrows["vmfcore.learning.fit"] >= {"vmfcore.learning.climb", "vmfcore.checks"}
     graphlib.TopologicalSorter(arrows).prepare()  # raises CycleError where they do
+
+
+MOST_ARGUMENTS = {"fit": 16, "infer_weights": 13}  # of public functions, 8 of all others
+
+
+def test_public_functions_have_few_arguments():
+    for module in (vmf, vmf.theory):
+        for name in module.__all__:
+            function = getattr(module, name)
+            if inspect.isfunction(function):
+                assert len(inspect.signature(function).parameters) <= MOST_ARGUMENTS.get(name, 8), name
+
+
+def functions():
+    """Every function of the package, with the file that it is in."""
+    for path in (ROOT / "vmfcore").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def test_functions_and_files_can_be_read_at_once():
+    for path, node in functions():
+        start = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+        assert node.end_lineno - start.lineno < 45, f"{path.name}: {node.name}"
+    for path in (ROOT / "vmfcore").rglob("*.py"):
+        assert len(path.read_text().splitlines()) < 310, path.name
+
+
+def test_kernels_have_at_most_eight_arguments():
+    names = [ast.unparse(decorator) for _, node in functions() for decorator in node.decorator_list]
+    assert names.count("parallel_kernel") > 5
+    for path, node in functions():
+        if {ast.unparse(decorator) for decorator in node.decorator_list} & {"kernel", "parallel_kernel"}:
+            assert len(node.args.args) <= 8, f"{path.name}: {node.name}"
+
+
+def test_no_parallel_loop_writes_into_an_array_of_a_tuple():
+    # numba does not see that the array outlives the loop, and silently deletes such a write: a kernel called from the
+    # loop must do it
+    for path, function in functions():
+        for loop in ast.walk(function):
+            if isinstance(loop, ast.For) and "prange" in ast.unparse(loop.iter):
+                for node in ast.walk(loop):
+                    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+                    for target in targets:
+                        in_a_tuple = isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute)
+                        assert not in_a_tuple, f"{path.name}: {function.name}: {ast.unparse(node)}"
 
 
 def test_version_is_told_once_and_the_same():

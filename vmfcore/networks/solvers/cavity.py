@@ -1,18 +1,17 @@
 """The choice of the cavity method."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from vmfcore import checks
 from vmfcore.networks.cavity import solve_cavity
 from vmfcore.networks.network import Averages, Network, NetworkState, check_network
-from vmfcore.networks.solvers.iteration import TOL, finished, keep_iteration, with_tol
+from vmfcore.networks.solvers.iteration import TOL, Iteration
 
 
 @dataclass(frozen=True)
-class Cavity:
+class Cavity(Iteration):
     r"""The cavity method: belief propagation on the edges of the network, `vmfcore.networks.cavity`.
 
     Parameters
@@ -49,26 +48,6 @@ class Cavity:
     (True, 0.0)
     """
 
-    damping: float = 0.0
-    tol: float | None = None
-    max_iter: int = 1000
-
-    has_one_state: ClassVar[bool] = True
-
-    def __post_init__(self):
-        keep_iteration(self)
-
-    def check_size(self, n_hidden):
-        """Any number of hidden units."""
-
-    def with_tol(self, tol, dtype=np.float64):
-        """The solver with this tolerance where it has none of its own."""
-        return with_tol(self, tol, dtype)
-
-    def cold_start(self, base, seed):
-        """What the first call starts from: no messages."""
-        return None
-
     def solve(self, network: Network, start=None) -> NetworkState:
         """Averages of a network.
 
@@ -91,7 +70,8 @@ class Cavity:
         networks, single = check_network(network)
         solver = self.with_tol(TOL[networks.couplings.dtype])
         messages = None if start is None else self._checked_messages(start, networks, single)
-        return finished(solve_cavity(*networks, solver.damping, solver.tol, solver.max_iter, messages), single, solver)
+        state = solve_cavity(*networks, solver.damping, solver.tol, solver.max_iter, messages)
+        return solver.finished(state, single)
 
     @staticmethod
     def _checked_messages(start, networks, single):

@@ -1,6 +1,7 @@
-"""What the solvers by message passing share: damping, tolerance, number of sweeps, and their warning."""
+"""What the solvers by message passing are: damping, tolerance and number of sweeps, and a warning."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,26 +11,40 @@ from vmfcore.networks.network import SOLVER_ADVICE, of_one_replica, warn_unconve
 TOL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 3e-6}  # of message passing, where none is given
 
 
-def keep_iteration(solver):
-    """Check the three numbers of message passing and keep them as Python's own."""
-    checks.keep(
-        solver,
-        damping=checks.real(0, checks.MAX_DAMPING, closed="both", damping=solver.damping),
-        tol=None if solver.tol is None else checks.real(0, np.inf, tol=solver.tol),
-        max_iter=checks.integer(1, max_iter=solver.max_iter),
-    )
+@dataclass(frozen=True)
+class Iteration:
+    """The three numbers that decide when message passing ends: see `Cavity`."""
 
+    damping: float = 0.0
+    tol: float | None = None
+    max_iter: int = 1000
 
-def with_tol(solver, tol, dtype):
-    """The solver with this tolerance where it has none of its own, if single precision can reach it."""
-    solver = replace(solver, tol=tol) if solver.tol is None else solver
-    if dtype == np.float32 and solver.tol < checks.MIN_SINGLE_TOL:
-        raise ValueError(f"tol must be at least {checks.MIN_SINGLE_TOL:g} in single precision, got {solver.tol!r}")
-    return solver
+    has_one_state: ClassVar[bool] = True  # it describes one state of the network, not its mirror image
 
+    def __post_init__(self):
+        checks.keep(
+            self,
+            damping=checks.real(0, checks.MAX_DAMPING, closed="both", damping=self.damping),
+            tol=None if self.tol is None else checks.real(0, np.inf, tol=self.tol),
+            max_iter=checks.integer(1, max_iter=self.max_iter),
+        )
 
-def finished(state, single, solver):
-    """The state of one replica, with a warning if one of its networks has not converged."""
-    if not state.converged.all():
-        warn_unconverged(state.residual.max(), solver.tol, solver.max_iter, SOLVER_ADVICE, stacklevel=4)
-    return of_one_replica(state, single)
+    def check_size(self, n_hidden):
+        """Any number of hidden units."""
+
+    def with_tol(self, tol, dtype=np.float64):
+        """The solver with this tolerance where it has none of its own, if single precision can reach it."""
+        solver = replace(self, tol=tol) if self.tol is None else self
+        if dtype == np.float32 and solver.tol < checks.MIN_SINGLE_TOL:
+            raise ValueError(f"tol must be at least {checks.MIN_SINGLE_TOL:g} in single precision, got {solver.tol!r}")
+        return solver
+
+    def cold_start(self, base, seed):
+        """What the first call starts from: no messages."""
+        return None
+
+    def finished(self, state, single):
+        """The state of one replica, with a warning if one of its networks has not converged."""
+        if not state.converged.all():
+            warn_unconverged(state.residual.max(), self.tol, self.max_iter, SOLVER_ADVICE, stacklevel=4)
+        return of_one_replica(state, single)

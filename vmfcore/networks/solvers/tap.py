@@ -1,19 +1,18 @@
 """The choice of the TAP equations."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from vmfcore import checks
 from vmfcore.networks.network import Averages, Network, NetworkState, check_network
-from vmfcore.networks.solvers.iteration import TOL, finished, keep_iteration, with_tol
+from vmfcore.networks.solvers.iteration import TOL, Iteration
 from vmfcore.networks.tap import correlations, solve_tap
 from vmfcore.numerics.jit import one_blas_thread
 
 
 @dataclass(frozen=True)
-class Tap:
+class Tap(Iteration):
     r"""Equations of Thouless, Anderson and Palmer on the nodes: approximate message passing, `vmfcore.networks.tap`.
 
     Parameters
@@ -32,26 +31,6 @@ class Tap:
     ----------
     Thouless, Anderson & Palmer, Phil. Mag. 35, 593 (1977); for RBMs Gabrié, Tramel & Krzakala, arXiv:1506.02914.
     """
-
-    damping: float = 0.0
-    tol: float | None = None
-    max_iter: int = 1000
-
-    has_one_state: ClassVar[bool] = True
-
-    def __post_init__(self):
-        keep_iteration(self)
-
-    def check_size(self, n_hidden):
-        """Any number of hidden units."""
-
-    def with_tol(self, tol, dtype=np.float64):
-        """The solver with this tolerance where it has none of its own."""
-        return with_tol(self, tol, dtype)
-
-    def cold_start(self, base, seed):
-        """What the first call starts from: no magnetizations."""
-        return None
 
     def solve(self, network: Network, start=None) -> NetworkState:
         """Averages of a network, in single precision where its couplings are float32, in double where not.
@@ -82,7 +61,7 @@ class Tap:
         m, r = state.visible_means[0, :, :, None], state.hidden_means[0, :, None, :]
         averages = (m * r + networks.couplings * (1 - m**2) * (1 - r**2))[None]
         state = state._replace(correlations=averages, messages=np.concatenate(state.messages, axis=2))
-        return finished(state, single, solver)
+        return solver.finished(state, single)
 
     @staticmethod
     def _checked_messages(start, networks, single):

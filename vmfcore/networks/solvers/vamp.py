@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from vmfcore import checks
 from vmfcore.networks.network import Network, check_network
-from vmfcore.networks.solvers.iteration import TOL, finished, keep_iteration, with_tol
+from vmfcore.networks.solvers.iteration import TOL, Iteration
 from vmfcore.networks.vamp import VampState, solve_vamp
 from vmfcore.numerics.jit import one_blas_thread
 
 
 @dataclass(frozen=True)
-class Vamp:
+class Vamp(Iteration):
     r"""Message passing without memory, for couplings of any spectrum, `vmfcore.networks.vamp`.
 
     Parameters
@@ -32,13 +32,6 @@ class Vamp:
     (2005), written for two layers in this project.
     """
 
-    damping: float = 0.0
-    tol: float | None = None
-    max_iter: int = 1000
-
-    def __post_init__(self):
-        keep_iteration(self)
-
     def solve(self, network: Network, start=None) -> VampState:
         """Averages of a network and the quantities of the theory.
 
@@ -59,11 +52,11 @@ class Vamp:
             If a network has not converged after ``max_iter`` steps.
         """
         networks, single = check_network(network)
-        solver = with_tol(self, TOL[networks.couplings.dtype], networks.couplings.dtype)
+        solver = self.with_tol(TOL[networks.couplings.dtype])
         gamma = None if start is None else self._checked_messages(start, networks, single)
         with one_blas_thread():
             state = solve_vamp(*(part[0] for part in networks), solver.damping, solver.tol, solver.max_iter, gamma)
-        return finished(VampState(*(part[None] for part in state)), single, solver)
+        return solver.finished(VampState(*(part[None] for part in state)), single)
 
     @staticmethod
     def _checked_messages(start, networks, single):

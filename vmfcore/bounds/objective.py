@@ -187,8 +187,8 @@ def _evaluate_checked(spins, means, beta, objective, fields, seed, open_interval
         raise ValueError(f"objective.kl_weight must be 1 for a bound, got {objective.kl_weight}")
     objective = objective.for_size(*means.shape, TOL[means.dtype])
     solver = objective.model_term.solver
-    if objective.bound_every is not None:
-        raise ValueError(f"bound_every must be None outside a fit, got {objective.bound_every}")
+    if objective.is_sampled:
+        solver.check_outside_fit()
     if open_interval and np.abs(means).max() == 1:
         raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
     with one_blas_thread():

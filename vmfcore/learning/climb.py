@@ -154,9 +154,12 @@ def _step(problem, data, state, watch) -> ClimbState:
 
 def _belongs_to_history(problem, state, watch):
     """Whether the user wants to see this step: as `Every` says, the last, and where chains are to tell the bound."""
+    return watch.asks_at(state.step) or state.step == problem.n_steps or _chains_tell_the_bound(problem, state)
+
+
+def _chains_tell_the_bound(problem, state):
     bound_every = problem.objective.bound_every
-    asks_for_bound = bound_every is not None and state.step % bound_every == 0
-    return watch.asks_at(state.step) or state.step == problem.n_steps or asks_for_bound
+    return bound_every is not None and state.step % bound_every == 0
 
 
 def _evaluate(problem, data, state, with_value) -> Evaluation:
@@ -200,7 +203,7 @@ def _record(problem, data, state, evaluation, watch, which):
     bound = evaluation.bound
     objective = problem.stages[state.stage]
     is_known = state.step == 0 and data is problem.data
-    if objective.bound_every is not None and state.step % objective.bound_every == 0 and not is_known:
+    if _chains_tell_the_bound(problem, state) and not is_known:
         # persistent chains do not know ln Z: anneal new ones, on all data
         cold = objective.cold_start(problem.data, problem.seed)
         bound = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold).bound

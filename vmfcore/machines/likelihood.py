@@ -37,8 +37,7 @@ class LogLikelihood(NamedTuple):
 
 def _check_chains(solver):
     checks.instance(Gibbs, solver=solver)
-    if solver.bound_every is not None:
-        raise ValueError(f"bound_every must be None outside a fit, got {solver.bound_every}")
+    solver.check_outside_fit()
 
 
 def estimate_log_partition(

@@ -60,6 +60,11 @@ class Gibbs:
     def check_size(self, n_hidden):
         """Any number of hidden units."""
 
+    def check_outside_fit(self):
+        """ValueError where something is set that only a fit reads."""
+        if self.bound_every is not None:
+            raise ValueError(f"bound_every must be None outside a fit, got {self.bound_every}")
+
     def with_tol(self, tol, dtype=np.float64):
         """The solver itself, which has no tolerance."""
         return self
@@ -91,8 +96,7 @@ class Gibbs:
         ConvergenceWarning
             If fewer than three chains carry the estimate of ln Z.
         """
-        if self.bound_every is not None:
-            raise ValueError(f"bound_every must be None outside a fit, got {self.bound_every}")
+        self.check_outside_fit()
         networks, single = check_network(network)
         if not single:
             raise ValueError(f"hidden_fields must have shape (P,) for chains, got {networks.hidden_fields[0].shape}")

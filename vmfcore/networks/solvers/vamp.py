@@ -6,7 +6,6 @@ from vmfcore import checks
 from vmfcore.networks.network import Network, check_network
 from vmfcore.networks.solvers.iteration import TOL, Iteration
 from vmfcore.networks.vamp import VampState, solve_vamp
-from vmfcore.numerics.jit import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,7 @@ class Vamp(Iteration):
         networks, single = check_network(network)
         solver = self.with_tol(TOL[networks.couplings.dtype])
         gamma = None if start is None else self._checked_messages(start, networks, single)
-        with one_blas_thread():
-            state = solve_vamp(*(part[0] for part in networks), solver.damping, solver.tol, solver.max_iter, gamma)
+        state = solve_vamp(*(part[0] for part in networks), solver.damping, solver.tol, solver.max_iter, gamma)
         return solver.finished(VampState(*(part[None] for part in state)), single)
 
     @staticmethod

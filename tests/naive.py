@@ -466,3 +466,37 @@ def site_prior(prior_mean, correlation):
         return total
 
     return probability
+
+
+def random_word(key, n):
+    """Word n of the stream of a key: the finalizer of SplitMix64, in Python's integers."""
+    z = (key + (n + 1) * 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def uniform_numbers(key, first, n):
+    """n multiples of 2^-24: the highest 24 bits of the words, then 24 lower ones of as many as are still needed."""
+    words = [random_word(key, first + i) for i in range((n + 1) // 2)]
+    numbers = [word >> 40 for word in words] + [(word >> 16) % 2**24 for word in words]
+    return np.array(numbers[:n]) / 2**24
+
+
+def signed_product(spins, matrix):
+    """σ W, a sum at a time."""
+    return np.array(
+        [[sum(s * w for s, w in zip(sigma, column, strict=True)) for column in matrix.T] for sigma in spins]
+    )
+
+
+def bound_gradient(of_data, of_model, centre):
+    """One synapse after the other: (a C + b λ)/(1 - λ²t²) of data and model, less what is centred."""
+    total = np.zeros(of_data["means"].shape)
+    for i, mu in np.ndindex(total.shape):
+        for part in (of_data, of_model):
+            mean = part["means"][i, mu]
+            answer = part["a"][mu] * part["correlations"][i, mu] + part["b"][mu] * mean
+            total[i, mu] += part["weight"] * answer / (1 - (mean * part["t"][mu]) ** 2)
+        total[i, mu] -= centre["pixels"][i] * centre["hidden"][mu] + centre["visible"][i] * centre["centre"][mu]
+    return total

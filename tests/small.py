@@ -1,7 +1,10 @@
 """Small problems that several tests share."""
 
+from typing import NamedTuple
+
 import numpy as np
 
+from vmfcore.bounds.data_term import DataTerm
 from vmfcore.machines.machine import Machine
 
 
@@ -14,3 +17,36 @@ def small_machine(rng, n_visible=5, n_hidden=3, weights=None):
 
 def same(one, other):
     return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+class Term(NamedTuple):
+    """A data term with its gradient as an array."""
+
+    value: np.ndarray
+    gradient: np.ndarray
+    log_beta: np.ndarray
+    hidden_fields: np.ndarray
+
+
+def of_students(data_term):
+    """A data term as a function of the means (N, P) of one student, or of those (R, N, P) of several."""
+
+    def term(data, means, beta, hidden_fields=None, with_value=True):
+        replicas = means if means.ndim == 3 else means[None]
+        beta, hidden_fields = (x if np.ndim(x) != 1 else np.array(x)[None] for x in (beta, hidden_fields))
+        found = data_term(data, np.ascontiguousarray(replicas), beta, hidden_fields, with_value)
+        assert isinstance(found, DataTerm)
+        whole = Term(found.value, found.gradient, found.log_beta, found.hidden_fields)
+        return whole if means.ndim == 3 else Term(*(part[0] for part in whole))
+
+    return term
+
+
+def packed(spins):
+    """Bits of ±1 spins."""
+    return np.packbits(np.asarray(spins) > 0, axis=1)
+
+
+def unpacked(bits, n):
+    """±1 spins of bits."""
+    return 2.0 * np.unpackbits(bits, axis=1, count=n) - 1

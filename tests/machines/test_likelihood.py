@@ -2,13 +2,14 @@ import naive
 import numba
 import numpy as np
 import pytest
+from small import unpacked
 
 import vmfcore as vmf
 from vmfcore.data import packing
 from vmfcore.machines import likelihood
 from vmfcore.machines import machine as machines
 from vmfcore.machines.machine import Machine
-from vmfcore.networks import annealing
+from vmfcore.networks import annealing, gibbs
 from vmfcore.networks.exact import log_partition
 
 
@@ -98,17 +99,18 @@ def test_weights_are_precise_though_the_chains_are_not(way, rng, monkeypatch):
 
     def recorded(*args, **options):
         spins, fields = sweep(*args, **options)
-        visited.append(spins.copy())
+        visited.append(unpacked(spins, 787))
         return spins, fields
 
     monkeypatch.setattr(annealing, "sweep", recorded)
-    path, hidden = np.linspace(0, 1, 212)[::way], np.ones((3, 101), np.float32)
-    network = machine.couplings, machine.visible_fields, machine.hidden_fields
-    log_weights = annealing.anneal(*network, base, path, hidden, np.random.default_rng(1))
+    path, hidden = np.linspace(0, 1, 212)[::way], np.zeros((3, 13), np.uint8)
+    fields = machine.visible_fields, machine.hidden_fields
+    couplings = gibbs.Couplings.of(machine.couplings)
+    log_weights = annealing.anneal(couplings, fields, base, path, hidden, np.uint64(1))
     log_z0 = way * (naive.log2cosh(base).sum() + 101 * np.log(2))
     for k, log_weight in enumerate(log_weights):
-        chain = [spins[k].astype(float) for spins in visited]
-        expected = log_z0 + naive.annealed_log_weight(*network, base, path, chain)
+        chain = [spins[k] for spins in visited]
+        expected = log_z0 + naive.annealed_log_weight(machine.couplings, *fields, base, path, chain)
         # fields of 787 and tilts of 101 units in single precision, some 1e-5 in all of a path of length 1
         assert log_weight == pytest.approx(expected, abs=1e-4)
 

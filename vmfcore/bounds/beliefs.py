@@ -81,7 +81,7 @@ class Posterior(NamedTuple):
     def of(cls, means, beta, visible_fields=None, hidden_fields=None):
         """Of means (N, P) or (R, N, P), a β and fields for all replicas, for each, or None: none."""
         n_visible, n_hidden = means.shape[-2:]
-        replicas = means.reshape(-1, n_visible, n_hidden)
+        replicas = np.ascontiguousarray(means).reshape(-1, n_visible, n_hidden)
         has_fields = visible_fields is not None or hidden_fields is not None
         return cls(
             replicas,

@@ -1,48 +1,54 @@
 r"""The data term Σ_aμ <ln 2cosh(b_μ + β_μ X_μ^a)>_Q, X_μ^a = Σ_i ξ_iμ σ_i^a/√N: Gaussian, exact, calibrated.
 
-Each function takes packed data of M spins σ^a, means (N, P) in [-1, 1] or (R, N, P) of R replicas, beta (a number, or
-(R, P) of each hidden unit) and hidden fields (None or (R, P)); it returns the value in nats, of each replica, its
-derivatives with respect to the means, in their shape and precision, and those to ln β and the hidden fields, (R, P).
-Visible fields add a·Σ_a σ^a.
+Each function takes packed data of M spins σ^a, means (R, N, P) in [-1, 1] of R replicas, contiguous, beta (a number, or
+(R, P) of each hidden unit) and hidden fields (None or (R, P)); it returns the value in nats of each replica, its
+derivative with respect to the means, as a `Response`, and those to ln β and the hidden fields, (R, P).  Visible fields
+add a·Σ_a σ^a.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from vmfcore.bounds.gradient import Response
 from vmfcore.bounds.poisson_binomial import Expectations, average_tables, tables_of
 from vmfcore.bounds.samples import columns_of, gaussian_averages, reaction_averages, sum_over_samples
 from vmfcore.numerics.blocks import IN_MEMORY, blocks
 
 
 class DataTerm(NamedTuple):
-    """Value and derivatives of the data term; a leading axis R where the means have it."""
+    """Value and derivatives of the data term of R replicas."""
 
-    value: np.ndarray  # nats; nan where it was not asked for
-    gradient: np.ndarray  # (N, P), with respect to the means
-    log_beta: np.ndarray  # (P,), with respect to ln β of each hidden unit
-    hidden_fields: np.ndarray  # (P,)
+    value: np.ndarray  # (R,), nats; nan where it was not asked for
+    response: Response  # the derivative with respect to the means
+    log_beta: np.ndarray  # (R, P), with respect to ln β of each hidden unit
+    hidden_fields: np.ndarray  # (R, P)
+
+    @property
+    def gradient(self):
+        """The derivative with respect to the means, (R, N, P)."""
+        return self.response.dense()
 
 
-def _of_columns(x, means):
-    """A number, or one of each hidden unit, as (columns,) float64 in the order of the columns of the means."""
-    return np.full((*means.shape[:-2], means.shape[-1]), 0.0 if x is None else x, np.float64).ravel()
+def _of_units(x, means):
+    """A number, or one of each hidden unit, as (R, P) float64."""
+    return np.full((len(means), means.shape[2]), 0.0 if x is None else x, np.float64)
 
 
 def _sum_of_averages(data, means, beta, hidden_fields, averages_of, with_value):
     """A data term whose averages are functions of the fields and of the width Ξ that each hidden unit leaves open."""
-    betas = _of_columns(beta, means)
-    columns = columns_of(data, means, betas, _of_columns(hidden_fields, means))
+    n_replicas, n_visible, n_hidden = means.shape
+    betas = _of_units(beta, means)
+    columns = columns_of(means, betas.ravel(), _of_units(hidden_fields, means).ravel())
     totals = sum_over_samples(data, columns, *averages_of(columns, with_value))
-    # Σ_a f_a β X̄^a + slope β²Ξ²; the products of gradient and means hold the first, less slope β²(1 - Ξ²)
-    log_beta = totals.products + betas**2 * totals.slopes
-    of_replicas = (*means.shape[:-2], means.shape[-1])
-    return DataTerm(
-        totals.values.reshape(of_replicas).sum(axis=-1),
-        np.swapaxes(totals.gradient.reshape(*of_replicas, data.n_visible), -1, -2),
-        log_beta.reshape(of_replicas),
-        totals.hidden_fields.reshape(of_replicas),
-    )
+    values, slopes, of_fields, energies = (total.reshape(n_replicas, n_hidden) for total in totals[:4])
+    # β/√N [Σ_a σ^a f_a - slope β/√N λ]
+    correlations = np.ascontiguousarray(np.moveaxis(totals.correlations.reshape(n_visible, n_replicas, n_hidden), 0, 1))
+    scales = betas / np.sqrt(n_visible)
+    response = Response(means, correlations, scales, -(scales**2) * slopes, np.ones_like(scales))
+    # Σ_a f_a β X̄^a + slope β²Ξ²
+    log_beta = energies + columns.variances.reshape(n_replicas, n_hidden) * slopes
+    return DataTerm(values.sum(axis=1), response, log_beta, of_fields)
 
 
 def gaussian(data, means, beta, hidden_fields=None, with_value=True):
@@ -52,9 +58,9 @@ def gaussian(data, means, beta, hidden_fields=None, with_value=True):
     ----------
     data : PackedSpins
         (M, N).
-    means : (..., N, P) float64 or float32 array in [-1, 1]
-    beta : float or (..., P) array
-    hidden_fields : (..., P) array or None
+    means : (R, N, P) float64 or float32 array in [-1, 1]
+    beta : float or (R, P) array
+    hidden_fields : (R, P) array or None
     with_value : bool
         False: only the derivatives, to the same bits; no logarithm is computed and the value is nan.
 
@@ -66,7 +72,7 @@ def gaussian(data, means, beta, hidden_fields=None, with_value=True):
 
     Notes
     -----
-    O(M N P): two matrix products, of blocks of data that stay in cache, and between them 17 nodes a field for βΞ <= 1
+    O(M N P): two products with the ±1 data, by table, and between them 17 nodes a field for βΞ <= 1
     (8 from float32), in proportion to βΞ above.  The Gaussian step is exact for |λ| = 1 and costs O(1/N) a term
     elsewhere.  The bits of the result do not depend on the number of threads.
 
@@ -99,11 +105,10 @@ def exact(data, means, beta, hidden_fields=None, with_value=True):
     The Poisson binomial distribution by its recursion, R. E. Barlow, K. D. Heidtmann, IEEE Trans. Reliability 33, 322
     (1984); the gradient is its transpose.
     """
-    lead = means.shape[:-2]
-    n_visible, n_hidden = means.shape[-2:]
-    betas = _of_columns(beta, means).reshape(-1, n_hidden)
-    fields = _of_columns(hidden_fields, means).reshape(-1, n_hidden)
-    replicas = means.reshape(-1, n_visible, n_hidden).astype(np.float64)
+    _, n_visible, n_hidden = means.shape
+    betas = _of_units(beta, means)
+    fields = _of_units(hidden_fields, means)
+    replicas = means.astype(np.float64)
     value = np.zeros(len(replicas))
     gradient = np.zeros(replicas.shape)
     others = np.zeros((len(replicas), n_hidden, 2))
@@ -120,9 +125,8 @@ def exact(data, means, beta, hidden_fields=None, with_value=True):
             others[k] += averages.sum(axis=0)
     if not with_value:
         value[:] = np.nan
-    log_beta, of_fields = np.moveaxis(others, -1, 0).reshape(2, *lead, n_hidden)
-    gradient = gradient.reshape(means.shape).astype(means.dtype, copy=False)
-    return DataTerm(value.reshape(lead), gradient, log_beta, of_fields)
+    log_beta, of_fields = np.moveaxis(others, -1, 0)
+    return DataTerm(value, Response.plain(means, gradient.astype(means.dtype)), log_beta, of_fields)
 
 
 def calibrated(data, means, beta, hidden_fields=None, with_value=True):

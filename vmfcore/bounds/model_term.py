@@ -14,7 +14,8 @@ import scipy
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior
-from vmfcore.bounds.synapses import Slopes, annealed_gradient, dual_couplings
+from vmfcore.bounds.gradient import Response
+from vmfcore.bounds.synapses import Slopes, dual_couplings
 from vmfcore.networks.network import Networks
 from vmfcore.networks.solvers import Cavity, Exact, Solver, Tap
 from vmfcore.numerics.spins import gauss_hermite, log2cosh
@@ -39,12 +40,17 @@ class ModelTerm(NamedTuple):
     """<ln Z>_Q per sample of R replicas, its derivatives, and how the solver fared."""
 
     value: np.ndarray  # (R,); nan where it was not asked for, or where persistent chains went on
-    gradient: np.ndarray  # (R, N, P), with respect to the means, in their precision
+    response: Response  # the derivative with respect to the means
     slopes: Slopes
     warm_start: WarmStart
     n_iter: np.ndarray  # (R,), sweeps of the slowest network
     residual: np.ndarray  # (R,); of chains the standard error of ln Z where it was estimated, else 0
     converged: np.ndarray  # (R,); of chains: no estimate rests on fewer than three of them
+
+    @property
+    def gradient(self):
+        """The derivative with respect to the means, (R, N, P), in their precision."""
+        return self.response.dense()
 
 
 def solver_for_size(n_visible, n_hidden):
@@ -61,13 +67,12 @@ def _with_solver(term, n_visible, n_hidden, tol, dtype):
     return replace(term, solver=solver.with_tol(tol, dtype))
 
 
-def _model_term(value, gradient, slopes, averages, means, pinned=None):
-    """ModelTerm of solved dual networks, in the precision of the means."""
+def _model_term(value, response, slopes, averages, pinned=None):
+    """ModelTerm of solved dual networks."""
     slopes = Slopes(*(slope.astype(np.float64, copy=False) for slope in slopes))
-    gradient = gradient.astype(means.dtype, copy=False)
     warm_start = WarmStart(averages.messages, pinned)
     n_iter, residual = averages.n_iter.max(axis=1), averages.residual.max(axis=1)
-    return ModelTerm(value, gradient, slopes, warm_start, n_iter, residual, averages.converged.all(axis=1))
+    return ModelTerm(value, response, slopes, warm_start, n_iter, residual, averages.converged.all(axis=1))
 
 
 @dataclass(frozen=True)
@@ -121,15 +126,12 @@ class Annealed:
         n_visible = q.means.shape[1]
         scales = q.scales
         t = np.tanh(scales)
-        # all synapses in the order (R, P, N), in which the matrix products want them
-        columns = np.ascontiguousarray(np.swapaxes(q.means, 1, 2))
-        couplings, inverse_slack, log_slack, norms = dual_couplings(columns, scales, with_value)
-        couplings = np.swapaxes(couplings, 1, 2)
+        couplings, log_slack = dual_couplings(q.means, scales, with_value)
         # message passing sees one state of the network: of two that mirror each other, one is chosen
         visible_fields, hidden_fields = q.fields
         log_z, pinned = 0.0, None
         if self.solver.has_one_state and not q.has_fields:
-            pinned = _most_coupled(couplings, norms, warm_start.pinned)
+            pinned = _most_coupled(couplings, warm_start.pinned)
             hidden_fields[np.arange(len(pinned)), pinned] = PINNED
             log_z = np.log(2.0) - PINNED
         networks = Networks(couplings, visible_fields, hidden_fields[:, None])
@@ -137,15 +139,17 @@ class Annealed:
         # the value, and the chain rule from J to λ and β
         log_z = log_z + averages.log_partition[:, 0]
         value = n_visible * (log2cosh(scales) - np.log(2.0)).sum(axis=1) + 0.5 * log_slack + log_z
-        gradient, products = annealed_gradient(columns, t, inverse_slack, averages.correlations)
+        correlations = np.ascontiguousarray(averages.correlations, q.means.dtype)
+        response = Response(q.means, correlations, t, -(t**2), np.exp(-2 * scales))
         # Σ_i β d/dβ of ln(cosh s + λ sinh s σh) = s/t [t² + (1 - t²) λ d/dλ]
-        of_beta = scales / t * (n_visible * t**2 + (1 - t**2) * products)
+        of_beta = scales / t * (n_visible * t**2 + (1 - t**2) * response.products())
         slopes = Slopes(of_beta, averages.visible_means[:, 0], averages.hidden_means[:, 0])
-        return _model_term(value, gradient, slopes, averages, q.means, pinned)
+        return _model_term(value, response, slopes, averages, pinned)
 
 
-def _most_coupled(couplings, norms, previous):
+def _most_coupled(couplings, previous):
     """The hidden unit most strongly coupled to all; the previous one while it is not weak, so that it stays."""
+    norms = np.sqrt(np.einsum("rnp,rnp->rp", couplings, couplings))
     stays = np.zeros(len(norms), bool)
     if previous is not None:
         stays = norms[np.arange(len(norms)), previous] > 0.5 * norms.max(axis=1)
@@ -215,12 +219,13 @@ class Quenched:
         of_width = np.einsum("k,kp,rkp->rp", weights, z, r)
         limit = q.beta * np.einsum("k,rkp->rp", weights, 1.0 - r**2)
         ratio = np.where(width > SMALL_WIDTH, of_width / np.maximum(width, SMALL_WIDTH), limit)
-        ratio = (scales / np.sqrt(n_visible) * ratio[:, None]).astype(dtype)
-        gradient = scales * averages.correlations - means * ratio
+        ratio = q.scales / np.sqrt(n_visible) * ratio
+        correlations = np.ascontiguousarray(averages.correlations, dtype)
+        response = Response(means, correlations, q.scales, -ratio, np.ones_like(ratio))
         of_beta = np.vecdot(couplings, averages.correlations, axis=1) + q.beta * width * of_width
         m = np.einsum("k,rkn->rn", weights, averages.visible_means)
         slopes = Slopes(of_beta, m, np.einsum("k,rkp->rp", weights, r))
-        return _model_term(averages.log_partition @ weights, gradient, slopes, averages, means)
+        return _model_term(averages.log_partition @ weights, response, slopes, averages)
 
 
 @functools.lru_cache(maxsize=32)

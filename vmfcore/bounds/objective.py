@@ -17,8 +17,9 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior, Prior, kl_divergence
 from vmfcore.bounds.data_term import DATA_TERMS
+from vmfcore.bounds.gradient import Gradient
 from vmfcore.bounds.model_term import COLD, Annealed, ModelTerm, Quenched, WarmStart
-from vmfcore.bounds.synapses import Slopes, combine, total_entropy
+from vmfcore.bounds.synapses import Slopes, total_entropy
 from vmfcore.data.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.networks.network import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.networks.solvers import TOL, Gibbs
@@ -112,7 +113,7 @@ class Evaluation(NamedTuple):
     """The bound of R replicas, the derivatives of total + kl, and how the model term was solved."""
 
     bound: Bound  # of (R,) arrays; nan where it was not asked for
-    gradient: np.ndarray  # (R, N, P), with respect to the means
+    gradient: Gradient  # of total + kl with respect to the means
     slopes: Slopes  # with respect to the real parameters
     entropy: np.ndarray  # (R,), of Q, nats; nan where it was not asked for
     hidden_means: np.ndarray  # (R, P), of the hidden spins over the data
@@ -128,7 +129,7 @@ def evaluate(data, q: Posterior, objective, warm_start=COLD, *, n_samples=None, 
     share = n_samples / len(data.bits)
     model = objective.model_term.evaluate(q, warm_start, with_value)
     of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields, with_value)
-    gradient = combine(share, of_data.gradient, -n_samples, model.gradient)
+    gradient = Gradient(of_data.response, model.response, share, n_samples, centre=None)
     # Σ_a a·σ^a, the part of the data term that only machines with fields have
     spins = total_spins(data) if q.has_fields else 0.0
     slopes = Slopes(
@@ -274,4 +275,4 @@ def bound_gradient(spins, means, beta, objective: Objective = Objective(), *, fi
         noise.
     """
     evaluation, means = _evaluate_checked(spins, means, beta, objective, fields, seed, open_interval=True)
-    return evaluation.gradient[0] + np.arctanh(objective.prior.mean) - np.arctanh(means)
+    return evaluation.gradient.dense()[0] + np.arctanh(objective.prior.mean) - np.arctanh(means)

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.numerics.blocks import IN_SHARED_CACHE, rows_at_once
+from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.blocks import IN_MEMORY, IN_SHARED_CACHE, blocks, rows_at_once
 
 
 class PackedSpins(NamedTuple):
@@ -135,8 +136,9 @@ def total_spins(data: PackedSpins) -> np.ndarray:
     array([ 0., -2.,  2.])
     """
     total = np.zeros(data.n_visible)
-    for spins in data.blocks():
-        total += spins.sum(axis=0, dtype=np.float64)
+    for block in blocks(len(data.bits), data.n_visible, IN_MEMORY):
+        bits = data.bits[block]
+        total += column_sums(transpose(bits, data.n_visible), len(bits))
     return total
 
 

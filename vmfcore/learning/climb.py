@@ -14,7 +14,7 @@ from vmfcore.learning.parameters import (
     posterior,
     step_parameters,
 )
-from vmfcore.learning.rules import Rule, distance, share_of_step
+from vmfcore.learning.rules import Rule, share_of_step
 from vmfcore.numerics.streams import Stream, generator
 
 WINDOW = 20  # steps over which the distance from a stationary point is averaged
@@ -177,8 +177,7 @@ def _measure(problem, state, evaluation, is_asked_for):
         return state
     objective = problem.stages[state.stage]
     kl_weight = objective.kl_weight_at(state.step / problem.n_steps)
-    gradient = evaluation.gradient / kl_weight if kl_weight != 1 else evaluation.gradient
-    now = distance(state.rule_state.means, gradient, objective.prior.mean)
+    now = evaluation.gradient.weighted(1 / kl_weight).distance(objective.prior.mean)
     return state._replace(distances=np.column_stack([state.distances[:, 1:], now]))
 
 
@@ -236,7 +235,7 @@ def _advance(problem, state, evaluation, means, stays):
         done = state.step / problem.n_steps
         share = share_of_step(problem.rule, done)
         kl_weight = objective.kl_weight_at(done)
-        gradient = centred_gradient(real, means, evaluation)
+        gradient = centred_gradient(real, evaluation)
         step_size = share * problem.rule.step_size
         rule_state = problem.rule.step(rule_state, gradient, objective.prior.mean, step_size, kl_weight)
         real = step_parameters(

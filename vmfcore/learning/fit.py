@@ -11,7 +11,7 @@ from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
-from vmfcore.learning.rules import Natural, Rule, distance
+from vmfcore.learning.rules import Natural, Rule
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.numerics.jit import one_blas_thread
@@ -181,10 +181,9 @@ def _start(problem, beta, fields, init, shape, dtype):
         starting_means(init, problem.data, n_hidden, rng, random_means)
         for rng in restart_generators(problem.seed, n_restarts)
     ]
-    # in memory in the order (R, P, N), in which the matrix products want them
-    columns = np.stack([np.ascontiguousarray(start.T, dtype) for start in starts])
+    means = np.stack([start.astype(dtype) for start in starts])
     real = start_parameters(beta, fields, problem.learn, problem.data, shape)
-    return first_state(problem, np.swapaxes(columns, 1, 2), real)
+    return first_state(problem, means, real)
 
 
 def _evaluate_ends(problem, state):
@@ -193,17 +192,17 @@ def _evaluate_ends(problem, state):
     return evaluate(problem.data, posterior(state.final_means, state.final_real), problem.objective, cold)
 
 
-def _end_distances(problem, state, final):
+def _end_distances(problem, final):
     """Distance of each restart's end from a stationary point."""
-    gradient = final.gradient / problem.objective.kl_weight_at(1.0)
-    return distance(state.final_means, gradient, problem.objective.prior.mean)
+    objective = problem.objective
+    return final.gradient.weighted(1 / objective.kl_weight_at(1.0)).distance(objective.prior.mean)
 
 
 def _is_at_rest(problem, state, final, restart):
     """Whether a restart has ended near a stationary point; what is too noisy to tell on the way is told by its end."""
     if problem.batch_size is None and not problem.takes_all_steps:
         return state.settled[restart]
-    at_rest = _end_distances(problem, state, final) < problem.rule.tol
+    at_rest = _end_distances(problem, final) < problem.rule.tol
     at_rest &= real_distance(state.final_real, final, len(problem.data.bits), problem.learn) < problem.rule.tol
     return at_rest[restart]
 

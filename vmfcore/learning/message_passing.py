@@ -19,6 +19,7 @@ from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
 from vmfcore.networks.network import warn_unconverged
+from vmfcore.numerics.bits import transpose
 from vmfcore.numerics.jit import one_blas_thread
 from vmfcore.numerics.streams import restart_generators
 
@@ -157,7 +158,8 @@ def infer_weights(
     every = check_callback(callback)
 
     log_prior = prior.log_weights(n_hidden)
-    task = Task(data.dense(np.float64), hidden_states(n_hidden), log_prior, prior.mean, damping)
+    transposed = transpose(data.bits, data.n_visible)
+    task = Task(data, transposed, hidden_states(n_hidden), log_prior, prior.mean, damping)
     total = n_restarts * n_steps
     runs = []
     with one_blas_thread(), watched(every, total, progress=progress, name="infer") as watch:

@@ -13,11 +13,16 @@ G. Montavon, K.-R. Müller, LNCS 7700, 621 (2012); K. Cho, T. Raiko, A. Ilin, IC
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior
+from vmfcore.bounds.gradient import Centre
+from vmfcore.bounds.synapses import GRAIN, rows_of_block
 from vmfcore.data.packing import pixel_fields, total_spins
+from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.vectors import LANES, lane_dot
 
 LEARNT_BETAS = ("no", "global", "unit")
 STEP_SIZE = 0.02
@@ -103,21 +108,14 @@ def posterior(means, real):
     return Posterior(means, real.beta, real.visible_fields, real.hidden_fields)
 
 
-def _scales(beta, means):
-    """β/√N in the precision of the means, (R, 1, P)."""
-    return (beta / np.sqrt(means.shape[1])).astype(means.dtype)[:, None]
-
-
-def centred_gradient(real, means, evaluation):
+def centred_gradient(real, evaluation):
     """The derivative of total + KL with respect to the means, at fixed a' and b'."""
     if not real.is_centred:
         return evaluation.gradient
-    scales, dtype = _scales(real.beta, means), means.dtype
-    of_hidden = evaluation.slopes.hidden_fields[:, None].astype(dtype) * scales
-    of_visible = evaluation.slopes.visible_fields[:, :, None].astype(dtype)
-    pixels = real.pixel_means[:, :, None].astype(dtype)
-    centre = real.centre[:, None].astype(dtype) * scales
-    return evaluation.gradient - (pixels * of_hidden + of_visible * centre)
+    slopes = evaluation.slopes
+    scales = real.beta / np.sqrt(slopes.visible_fields.shape[1])
+    centre = Centre(real.pixel_means, slopes.visible_fields, scales * slopes.hidden_fields, scales * real.centre)
+    return evaluation.gradient._replace(centre=centre)
 
 
 def real_distance(real, evaluation, n_samples, learn):
@@ -138,33 +136,90 @@ def step_parameters(real, means, new_means, evaluation, learn, *, n_samples, ste
     """The parameters after a step along their derivatives, while the synapses go from ``means`` to ``new_means``."""
     if not learn.anything:
         return real
-    couplings = _scales(real.beta, means) * means
     moved = real
     if learn.beta != "no":
-        moved = real._replace(
-            beta=_next_beta(real, couplings, evaluation.slopes, learn, n_samples, step_size, max_beta)
-        )
+        beta = _next_beta(real, means, evaluation.slopes, learn, n_samples, step_size, max_beta)
+        moved = real._replace(beta=beta)
     if not real.is_centred:
         return moved
     # the fields follow their derivatives, and the couplings so that the mean fields of both layers stay
-    change = _scales(moved.beta, means) * new_means - couplings
-    a = real.visible_fields + step_size / n_samples * evaluation.slopes.visible_fields
-    b = real.hidden_fields + step_size / n_samples * evaluation.slopes.hidden_fields
-    a -= np.einsum("rnp,rp->rn", change, real.centre)
-    b -= np.einsum("rnp,rn->rp", change, real.pixel_means)
+    of_visible, of_hidden = _pulls_of_change(means, new_means, real, moved.beta)
+    a = real.visible_fields + step_size / n_samples * evaluation.slopes.visible_fields - of_visible
+    b = real.hidden_fields + step_size / n_samples * evaluation.slopes.hidden_fields - of_hidden
     centre = CENTRE_MEMORY * real.centre + (1 - CENTRE_MEMORY) * evaluation.hidden_means
     return moved._replace(visible_fields=a, hidden_fields=b, centre=centre)
 
 
-def _next_beta(real, couplings, slopes, learn, n_samples, step_size, max_beta):
+def _next_beta(real, means, slopes, learn, n_samples, step_size, max_beta):
     """β after a step in ln β, in units of its Fisher information, which but for a factor of order 1 is M β²."""
     slope = slopes.log_beta
     if real.is_centred:
-        slope = slope - slopes.hidden_fields * np.einsum("rnp,rn->rp", couplings, real.pixel_means)
-        slope -= real.centre * np.einsum("rnp,rn->rp", couplings, slopes.visible_fields)
+        # what the couplings pull the hidden units to, in the mean image and in its derivative
+        vectors = np.stack([real.pixel_means, slopes.visible_fields], axis=1)
+        of_pixels, of_slopes = np.moveaxis(np.matmul(vectors.astype(means.dtype), means), 1, 0)
+        scales = real.beta / np.sqrt(means.shape[1])
+        slope = slope - scales * (slopes.hidden_fields * of_pixels + real.centre * of_slopes)
     curvature = n_samples * real.beta**2
     if learn.beta == "global":
         slope = slope.mean(axis=1, keepdims=True)
         curvature = curvature.mean(axis=1, keepdims=True)
     move = np.clip(BETA_SHARE * step_size * slope / curvature, -MAX_BETA_STEP, MAX_BETA_STEP)
     return np.clip(real.beta * np.exp(move), 1.001 * checks.MIN_BETA, max_beta)
+
+
+class _Change(NamedTuple):
+    """What the couplings were and are multiplied by, and what their change is summed with."""
+
+    scales: np.ndarray  # (R, P), β/√N before
+    new_scales: np.ndarray  # (R, P), and after
+    pixels: np.ndarray  # (R, N)
+    centre: np.ndarray  # (R, P)
+
+
+@kernel
+def _pulls_of_block(replica, first, means, new_means, change, of_visible, of_hidden):
+    """Σ_μ and Σ_i of the change of the couplings with centre and pixels, over some rows."""
+    scales = change.scales[replica]
+    new_scales = change.new_scales[replica]
+    centre = change.centre[replica]
+    difference = np.empty_like(means[0])
+    lanes = np.empty(LANES, means.dtype)
+    of_hidden[:] = 0
+    for n in range(len(means)):
+        old = means[n]
+        new = new_means[n]
+        pixel = change.pixels[replica, first + n]
+        for mu in range(difference.size):
+            difference[mu] = new_scales[mu] * new[mu] - scales[mu] * old[mu]
+        of_visible[n] = lane_dot(difference, centre, lanes)
+        for mu in range(difference.size):
+            of_hidden[mu] += pixel * difference[mu]
+
+
+@parallel_kernel
+def _pulls(means, new_means, change, of_visible, of_hidden):
+    """The same for all rows, the sums over i of each block on its own."""
+    n_replicas, n_visible, n_hidden = means.shape
+    rows = rows_of_block(n_hidden)
+    n_blocks = of_hidden.shape[1]
+    for job in numba.prange(n_replicas * n_blocks):
+        r = job // n_blocks
+        first = rows * (job % n_blocks)
+        block = slice(first, min(first + rows, n_visible))
+        visible = of_visible[r, block]
+        _pulls_of_block(r, first, means[r, block], new_means[r, block], change, visible, of_hidden[r, job % n_blocks])
+
+
+def _pulls_of_change(means, new_means, real, new_beta):
+    """What the change of the couplings adds to the mean fields: of the visible units (R, N), of the hidden ones (R, P).
+
+    It is summed as a change, which loses nothing where the couplings themselves are large.
+    """
+    n_replicas, n_visible, n_hidden = means.shape
+    parts = real.beta / np.sqrt(n_visible), new_beta / np.sqrt(n_visible), real.pixel_means, real.centre
+    change = _Change(*(part.astype(means.dtype) for part in parts))
+    of_visible = np.empty((n_replicas, n_visible))
+    of_hidden = np.empty((n_replicas, -(-n_visible // rows_of_block(n_hidden)), n_hidden))
+    with numba_threads(n_replicas * of_hidden.shape[1], means.size / GRAIN):
+        _pulls(means, new_means, change, of_visible, of_hidden)
+    return of_visible, of_hidden.sum(axis=1)

@@ -8,10 +8,14 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.bounds.synapses import combine
+from vmfcore.bounds.gradient import gradient_of_rows, tanh
+from vmfcore.bounds.synapses import GRAIN, rows_of_block
+from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.vectors import constants_of
 
 SCHEDULES = ("constant", "linear")
 CLIP = 0.99999  # of the means, for the rule that needs it
@@ -83,10 +87,52 @@ class Natural:
         return NaturalState(natural, np.tanh(natural))
 
     def step(self, state, gradient, prior_mean, step_size, kl_weight):
-        """The next state, from the derivative of the objective without its KL."""
-        prior = step_size * math.atanh(prior_mean)
-        natural = combine(1 - step_size, state.natural, step_size / kl_weight, gradient, prior)
-        return NaturalState(natural, np.tanh(natural))
+        """The next state, from the `Gradient` of the objective without its KL."""
+        dtype = state.means.dtype
+        numbers = _Step(
+            dtype.type(1 - step_size),
+            dtype.type(step_size / kl_weight),
+            dtype.type(step_size * math.atanh(prior_mean)),
+        )
+        natural = np.empty_like(state.natural)
+        means = np.empty_like(state.means)
+        with numba_threads(len(means) * means.shape[1], means.size / GRAIN):
+            _natural_step(state.natural, gradient.terms(), numbers, constants_of(dtype), natural, means)
+        return NaturalState(natural, means)
+
+
+class _Step(NamedTuple):
+    """The numbers of a natural step θ' = keep θ + gain gradient + prior."""
+
+    keep: np.floating
+    gain: np.floating
+    prior: np.floating
+
+
+@kernel
+def _natural_step_of_block(replica, first, before, terms, step, constants, natural, means):
+    """A natural step of some rows: their derivative, θ and λ while they are in cache."""
+    rows = np.empty_like(before)
+    gradient_of_rows(replica, first, terms, rows)
+    gradient = rows.ravel()
+    old = before.ravel()
+    new = natural.ravel()
+    for a in range(new.size):
+        new[a] = step.keep * old[a] + (step.gain * gradient[a] + step.prior)
+    tanh(new, constants, means.ravel())
+
+
+@parallel_kernel
+def _natural_step(before, terms, step, constants, natural, means):
+    """A natural step of all synapses."""
+    n_replicas, n_visible, n_hidden = means.shape
+    rows = rows_of_block(n_hidden)
+    n_blocks = -(-n_visible // rows)
+    for job in numba.prange(n_replicas * n_blocks):
+        r = job // n_blocks
+        first = rows * (job % n_blocks)
+        block = slice(first, min(first + rows, n_visible))
+        _natural_step_of_block(r, first, before[r, block], terms, step, constants, natural[r, block], means[r, block])
 
 
 @dataclass(frozen=True)
@@ -123,8 +169,8 @@ class Adam:
         return AdamState(np.clip(means, -CLIP, CLIP), zeros, zeros, np.zeros_like(means[:, :1, :1]))
 
     def step(self, state, gradient, prior_mean, step_size, kl_weight):
-        """The next state, from the derivative of the objective without its KL."""
-        slope = gradient + kl_weight * (math.atanh(prior_mean) - np.arctanh(state.means))
+        """The next state, from the `Gradient` of the objective without its KL."""
+        slope = gradient.dense() + kl_weight * (math.atanh(prior_mean) - np.arctanh(state.means))
         first = FIRST_DECAY * state.first + FIRST_SHARE * slope
         second = SECOND_DECAY * state.second + SECOND_SHARE * slope**2
         # both begin at zero: without the bias that this gives them
@@ -141,11 +187,3 @@ Rule = Natural | Adam
 def share_of_step(rule, done):
     """What is left of the steps where so much of a climb is done, from 0 to 1."""
     return 1 - done if rule.schedule == "linear" else 1.0
-
-
-def distance(means, gradient, prior_mean):
-    """Root mean square of what an undamped natural step would change in λ, of each replica."""
-    change = np.tanh(gradient + math.atanh(prior_mean) if prior_mean else gradient)
-    change -= means
-    columns = np.swapaxes(change, 1, 2)
-    return np.sqrt(np.einsum("rpn,rpn->r", columns, columns) / means[0].size)

@@ -17,13 +17,16 @@ import numpy as np
 import scipy
 
 from vmfcore.bounds.objective import Bound
+from vmfcore.data.packing import PackedSpins
+from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 
 
 class Task(NamedTuple):
     """What stays during the sweeps of one restart."""
 
-    spins: np.ndarray  # (M, N), σ
+    data: PackedSpins  # (M, N), σ
+    transposed: np.ndarray  # (N, ⌈M/8⌉), the same bits along the samples
     states: np.ndarray  # (2^P, P), of the hidden spins of a sample or the synapses of a site
     log_prior: np.ndarray  # (2^P,)
     prior_mean: float
@@ -92,10 +95,10 @@ def _overlaps(means):
 
 def _update_samples(task, state) -> Samples:
     """Each sample answers the field of the sites less the reaction to its own last message."""
-    n_samples, n_visible = task.spins.shape
+    n_samples, n_visible = task.data.shape
     scale = state.beta / np.sqrt(n_visible)
     variances = state.moments - _overlaps(state.means)
-    fields = scale * (task.spins @ state.means) - state.beta**2 * state.responses @ variances
+    fields = scale * multiply(task.data.bits, state.means) - state.beta**2 * state.responses @ variances
     pair_weights = state.beta**2 * _pair_energies(variances, task.states)
     responses, average, entropy = _joint(fields, pair_weights, task.states)
     slack = _second_moments(average, task.states) - responses.T @ responses / n_samples
@@ -104,7 +107,7 @@ def _update_samples(task, state) -> Samples:
 
 def _update_pair_fields(task, state, slack):
     """What data and model pull the pairs of hidden units to, damped."""
-    n_samples, n_visible = task.spins.shape
+    n_samples, n_visible = task.data.shape
     _, model_pairs = _model(state.moments, state.beta, n_visible, task.states)
     target = n_samples / n_visible * state.beta**2 * (slack - model_pairs)
     return task.damping * state.pair_fields + (1.0 - task.damping) * target
@@ -112,9 +115,9 @@ def _update_pair_fields(task, state, slack):
 
 def _update_sites(task, state, samples, pair_fields) -> Sites:
     """Each site answers the field of the samples less the reaction to its own last message."""
-    n_samples, n_visible = task.spins.shape
+    n_samples, n_visible = task.data.shape
     alpha = n_samples / n_visible
-    drive = state.beta / np.sqrt(n_visible) * (task.spins.T @ samples.responses)
+    drive = state.beta / np.sqrt(n_visible) * multiply(task.transposed, samples.responses)
     fields = drive - alpha * state.beta**2 * state.means @ samples.slack
     site_weights = task.log_prior + _pair_energies(pair_fields, task.states)
     means, average, entropy = _joint(fields, site_weights, task.states)
@@ -123,7 +126,7 @@ def _update_sites(task, state, samples, pair_fields) -> Sites:
 
 def sweep(task, state):
     """Update all samples, then all sites: next state with β by Nishimori's condition, Φ in parts, entropy of sites."""
-    n_samples, n_visible = task.spins.shape
+    n_samples, n_visible = task.data.shape
     beta, scale = state.beta, state.beta / np.sqrt(n_visible)
     samples = _update_samples(task, state)
     pair_fields = _update_pair_fields(task, state, samples.slack)
@@ -153,5 +156,5 @@ def first_state(task, means, beta) -> SweepState:
     moments = prior_moments - task.prior_mean**2 + _overlaps(means)
     np.fill_diagonal(moments, 1.0)
     return SweepState(
-        means, np.zeros((len(task.spins), n_hidden)), moments, np.zeros((n_hidden, n_hidden)), float(beta)
+        means, np.zeros((len(task.data.bits), n_hidden)), moments, np.zeros((n_hidden, n_hidden)), float(beta)
     )

@@ -18,9 +18,10 @@ from vmfcore.data.packing import pack_spins, pixel_fields
 from vmfcore.machines.machine import MAX_EXACT_HIDDEN, Machine, check_machine, draw_hidden, hidden_field_blocks
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
+from vmfcore.networks.gibbs import Couplings
 from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.spins import log2cosh
-from vmfcore.numerics.streams import Stream, generator
+from vmfcore.numerics.streams import Stream, generator, stream_key
 
 MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
 
@@ -91,17 +92,18 @@ def estimate_log_partition(
     checks.within(checks.MAX_SIZE, base=base)
     _check_chains(solver)
     checks.integer(0, seed=seed)
-    rng = generator(seed, Stream.ANNEALING)
     path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
     if reverse_from is None:
-        sign, hidden = 1, np.ones((solver.n_chains, n_hidden), np.float32)
+        sign, hidden = 1, np.zeros((solver.n_chains, -(-n_hidden // 8)), np.uint8)
     else:
         samples = checks.spins(reverse_from, shape=(None, n_visible), name="reverse_from")
         if len(samples) < 2:
             raise ValueError(f"reverse_from must hold at least 2 samples, got {len(samples)}")
-        sign, path, hidden = -1, path[::-1], draw_hidden(samples, machine, rng)
-    network = machine.couplings, machine.visible_fields, machine.hidden_fields
-    estimate = log_mean(anneal(*network, base, path, hidden, rng))
+        hidden = draw_hidden(samples, machine, generator(seed, Stream.ANNEALING))
+        sign, path = -1, path[::-1]
+    fields = machine.visible_fields, machine.hidden_fields
+    key = stream_key(seed, Stream.ANNEALING)
+    estimate = log_mean(anneal(Couplings.of(machine.couplings), fields, base, path, hidden, key))
     return estimate._replace(log_partition=sign * estimate.log_partition)
 
 

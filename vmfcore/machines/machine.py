@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.data.packing import pack_spins
+from vmfcore.data.packing import PackedSpins, pack_spins
 from vmfcore.networks.exact import draw_exactly
-from vmfcore.networks.gibbs import sweep
+from vmfcore.networks.gibbs import Couplings, Place, sweep, words_a_sweep
 from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
-from vmfcore.numerics.jit import one_blas_thread
-from vmfcore.numerics.streams import Stream, generator
+from vmfcore.numerics.streams import Stream, generator, stream_key
 
 MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
@@ -220,18 +219,12 @@ def sample(machine: Machine, n_samples: int, *, start=None, clamped=None, n_swee
     if clamped is not None:
         clamped = _checked_clamped(clamped, n_samples, n_visible)
         start = None if start is None else np.where(clamped == 0, start, clamped)
-    rng = generator(seed, Stream.SAMPLES)
     is_free = start is None and clamped is None
     if n_sweeps is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
-        return draw_exactly(machine.couplings, machine.visible_fields, machine.hidden_fields, n_samples, rng)
+        fields = machine.visible_fields, machine.hidden_fields
+        return draw_exactly(machine.couplings, *fields, n_samples, generator(seed, Stream.SAMPLES))
     n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
-    out = np.empty((n_samples, n_visible), np.int8)
-    with one_blas_thread():
-        for rows in blocks(n_samples, n_visible, IN_SHARED_CACHE, min_rows=2):
-            held = None if clamped is None else clamped[rows]
-            hidden = _first_hidden(None if start is None else start[rows], machine, len(out[rows]), rng)
-            out[rows] = _run_chains(machine, hidden, start is None, held, n_sweeps, rng)
-    return out
+    return _run_chains(machine, n_samples, start, clamped, n_sweeps, seed)
 
 
 def _checked_clamped(clamped, n_samples, n_visible):
@@ -243,26 +236,32 @@ def _checked_clamped(clamped, n_samples, n_visible):
     return np.broadcast_to(values.astype(np.int8), (n_samples, n_visible))
 
 
-def _first_hidden(start, machine, n_chains, rng):
-    """Hidden spins of the chains, given the visible ones where they start; where there are none, they do not count."""
-    if start is None:
-        return np.ones((n_chains, machine.weights.shape[1]), np.float32)
-    return draw_hidden(start, machine, rng)
-
-
-def _run_chains(machine, hidden, from_independent_pixels, clamped, n_sweeps, rng):
-    """The visible spins (K, N) of chains after so many sweeps; overwrites the hidden ones."""
-    columns = np.ascontiguousarray(machine.couplings.T, dtype=np.float32)
-    a, b = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
-    options = {} if clamped is None else {"clamped": clamped}
-    if from_independent_pixels:
-        sweep(columns, a, b, hidden, rng, scales=(0.0, 1.0), **options)  # which does not look at the hidden units
-    for _ in range(n_sweeps):
-        spins, _ = sweep(columns, a, b, hidden, rng, **options)
-    return spins
+def _run_chains(machine, n_chains, start, clamped, n_sweeps, seed):
+    """The visible spins (K, N) of chains after so many sweeps, a block of chains after the other."""
+    n_visible, n_hidden = machine.weights.shape
+    couplings = Couplings.of(machine.couplings)
+    fields = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
+    rng = generator(seed, Stream.SAMPLES)
+    key = stream_key(seed, Stream.SAMPLES)
+    words = words_a_sweep(n_visible, n_hidden)
+    out = np.empty((n_chains, n_visible), np.int8)
+    for rows in blocks(n_chains, n_visible + n_hidden, IN_SHARED_CACHE):
+        held = None if clamped is None else clamped[rows]
+        if start is None:
+            # a sweep from independent pixels, which does not look at the hidden units
+            hidden = np.zeros((len(out[rows]), -(-n_hidden // 8)), np.uint8)
+            scales = [(0.0, 1.0)] + n_sweeps * [(1.0, 1.0)]
+        else:
+            hidden = draw_hidden(start[rows], machine, rng)
+            scales = n_sweeps * [(1.0, 1.0)]
+        for n, scales_of_sweep in enumerate(scales):
+            place = Place(key, (n * n_chains + rows.start) * words)
+            spins, _ = sweep(couplings, fields, hidden, place, scales_of_sweep, held)
+        out[rows] = PackedSpins(spins, n_visible).dense()
+    return out
 
 
 def draw_hidden(spins, machine, rng):
-    """Hidden units (M, P) of a checked machine given the visible spins, ±1 in single precision."""
+    """Hidden units of a checked machine given the visible spins, packed (M, ⌈P/8⌉)."""
     means = hidden_means(spins, machine)
-    return np.where(2 * rng.random(means.shape) - 1 < means, np.float32(1), np.float32(-1))
+    return np.packbits(2 * rng.random(means.shape) - 1 < means, axis=1)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.networks.gibbs import sweep
-from vmfcore.numerics.jit import kernel, numba_threads, one_blas_thread, parallel_kernel
+from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
+from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.vectors import LANES, MaxFactors, constants_of, exp, lane_sum, sum_of_logs
 
@@ -57,28 +58,30 @@ def _add_log_ratios(fields, s, t, constants, log_weights):
         log_weights[k] += _sum_of_log2cosh(t, fields[k], constants, work)
 
 
-def anneal(couplings, visible_fields, hidden_fields, base, path, hidden, rng):
+def anneal(couplings, fields, base, path, hidden, key):
     """ln w (K,) of chains along the ``path`` of s: the mean of w is Z on the way from 0 to 1, and 1/Z on the way back.
 
-    The spins ``hidden`` (K, P), float32, must be in equilibrium at the start, where at s = 0 any will do; they are
-    overwritten by those at the end.
+    ``couplings`` and ``fields`` as `sweep` takes them.  The spins ``hidden`` (K, ⌈P/8⌉), packed, must be in equilibrium
+    at the start, where at s = 0 any will do; they are overwritten by those at the end.  ``key`` is that of the random
+    numbers.
     """
-    columns = np.ascontiguousarray(couplings.T, dtype=np.float32)
-    n_hidden = len(columns)
-    b = hidden_fields.astype(np.float32)
-    tilt = (visible_fields - base).astype(np.float32)
+    a, b = fields
+    n_visible, n_hidden = couplings.shape
+    n_chains = len(hidden)
+    words = n_chains * words_a_sweep(n_visible, n_hidden)
+    b = b.astype(np.float32)
+    tilt = (a - base).astype(np.float32)[:, None]
     constants = constants_of(np.dtype(np.float64))
     # ln Z at s = 0, or less that on the way back
     base_log_z = log2cosh(base).sum() + n_hidden * np.log(2)
-    log_weights = np.full(len(hidden), (path[-1] - path[0]) * base_log_z)
-    with one_blas_thread():
-        for s, t in pairwise(path):
-            # equilibrium at s, and the weight of going on to t: all that depends on it, with the hidden units summed
-            a = ((1 - s) * base + s * visible_fields).astype(np.float32)
-            spins, fields = sweep(columns, a, b, hidden, rng, scales=(s, t))
-            log_weights += (t - s) * (spins @ tilt)
-            with numba_threads(len(fields), fields.size / GRAIN):
-                _add_log_ratios(fields, s, t, constants, log_weights)
+    log_weights = np.full(n_chains, (path[-1] - path[0]) * base_log_z)
+    for n, (s, t) in enumerate(pairwise(path)):
+        # equilibrium at s, and the weight of going on to t: all that depends on it, with the hidden units summed
+        at_s = ((1 - s) * base + s * a).astype(np.float32)
+        spins, exerted = sweep(couplings, (at_s, b), hidden, Place(key, n * words), scales=(s, t))
+        log_weights += (t - s) * multiply(spins, tilt)[:, 0]
+        with numba_threads(n_chains, exerted.size / GRAIN):
+            _add_log_ratios(exerted, s, t, constants, log_weights)
     return log_weights
 
 

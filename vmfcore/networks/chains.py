@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore.networks.annealing import anneal, log_mean
-from vmfcore.networks.gibbs import sweep
-from vmfcore.numerics.streams import Stream, stream_number
+from vmfcore.networks.gibbs import Couplings, Place, sweep, words_a_sweep
+from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.products import multiply
+from vmfcore.numerics.streams import Stream, stream_key
 
 
 class Annealing(NamedTuple):
@@ -21,23 +23,22 @@ class Annealing(NamedTuple):
 class Chains(NamedTuple):
     """Hidden spins of K chains in each of R replicas, and where their random numbers stand."""
 
-    hidden: np.ndarray  # (R, K, P), ±1, in the precision of the sweeps
-    streams: np.ndarray  # (R, 3) uint64: a number from the seed, replica, sweeps done
+    hidden: np.ndarray  # (R, K, ⌈P/8⌉) uint8, packed
+    streams: np.ndarray  # (R, 2) uint64: key of the stream, sweeps done
 
 
 def start_chains(couplings, visible_fields, hidden_fields, annealing):
     """Chains of R networks and estimates of their ln Z: couplings (R, N, P), fields (R, N) and (R, P)."""
     n_replicas, _, n_hidden = couplings.shape
-    hidden = np.ones((n_replicas, annealing.n_chains, n_hidden), np.float32)
-    streams = np.zeros((n_replicas, 3), np.uint64)
-    number = stream_number(annealing.seed, Stream.PERSISTENT_CHAINS)
+    hidden = np.zeros((n_replicas, annealing.n_chains, -(-n_hidden // 8)), np.uint8)
+    streams = np.zeros((n_replicas, 2), np.uint64)
     path = np.linspace(0.0, 1.0, annealing.n_temperatures + 1)
     estimates = []
-    for k, network in enumerate(zip(couplings, visible_fields, hidden_fields, strict=True)):
-        rng = np.random.default_rng([number, k])
-        log_weights = anneal(*network, annealing.base, path, hidden[k], rng)
+    for k, (replica, *fields) in enumerate(zip(couplings, visible_fields, hidden_fields, strict=True)):
+        key = stream_key(annealing.seed, Stream.PERSISTENT_CHAINS, k)
+        log_weights = anneal(Couplings.of(replica), fields, annealing.base, path, hidden[k], key)
         estimates.append(log_mean(log_weights))
-        streams[k] = number, k, 1
+        streams[k] = key, annealing.n_temperatures
     return Chains(hidden, streams), estimates
 
 
@@ -46,24 +47,23 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
 
     Couplings (R, N, P), fields (R, N) and (R, P).  Given the visible spins the average over the hidden ones is exact.
     """
-    dtype = chains.hidden.dtype
     n_replicas, n_visible, n_hidden = couplings.shape
     n_chains = chains.hidden.shape[1]
     m = np.empty((n_replicas, n_visible))
     r = np.empty((n_replicas, n_hidden))
-    correlations = np.empty((n_replicas, n_hidden, n_visible), dtype)
+    correlations = np.empty((n_replicas, n_visible, n_hidden), np.float32)
     for k in range(n_replicas):
         # one sweep, with the random numbers of this replica and this step
-        columns = np.ascontiguousarray(couplings[k].T, dtype)
-        a = visible_fields[k].astype(dtype)
-        b = hidden_fields[k].astype(dtype)
-        rng = np.random.default_rng(chains.streams[k])
-        spins, fields = sweep(columns, a, b, chains.hidden[k], rng)
-        chains.streams[k, 2] += 1
+        key, n_sweeps = chains.streams[k]
+        place = Place(key, int(n_sweeps) * n_chains * words_a_sweep(n_visible, n_hidden))
+        fields = visible_fields[k].astype(np.float32), hidden_fields[k].astype(np.float32)
+        spins, exerted = sweep(Couplings.of(couplings[k]), fields, chains.hidden[k], place)
+        chains.streams[k, 1] += np.uint64(1)
         # averages over the chains
-        hidden = np.tanh(fields)
-        m[k] = spins.mean(axis=0, dtype=np.float64)
+        hidden = np.tanh(exerted)
+        transposed = transpose(spins, n_visible)
+        m[k] = column_sums(transposed, n_chains) / n_chains
         r[k] = hidden.mean(axis=0, dtype=np.float64)
-        correlations[k] = hidden.T @ spins
+        correlations[k] = multiply(transposed, hidden)
     correlations /= n_chains
-    return m, r, np.swapaxes(correlations, 1, 2), chains
+    return m, r, correlations, chains

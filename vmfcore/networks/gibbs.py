@@ -1,7 +1,6 @@
 r"""Block-Gibbs sampling of a network: σ ~ P(σ|h), then h ~ P(h|σ), of many chains at once.
 
-Its cost is that of two matrix products: the random numbers come from outside, everything between the products is
-vectorized and stays in cache.
+The spins of both layers are bits, their fields are sums by table, and the random numbers are drawn where they are used.
 """
 
 from typing import NamedTuple
@@ -9,111 +8,179 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.numerics import blocks
+from vmfcore.numerics.draws import uniform, words_of
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.products import multiply
 from vmfcore.numerics.vectors import constants_of, exp
 
-GRAIN = 2**20  # multiplications of a matrix product that are worth a thread
+GRAIN = 2**14  # spins whose drawing is worth a thread
+
+
+class Couplings(NamedTuple):
+    """J in both orders, in single precision, contiguous."""
+
+    rows: np.ndarray  # (N, P), a visible unit a row
+    columns: np.ndarray  # (P, N), a hidden unit a row
+
+    @classmethod
+    def of(cls, couplings):
+        """Those of an array (N, P) in any order and precision."""
+        rows = np.ascontiguousarray(couplings, np.float32)
+        return cls(rows, np.ascontiguousarray(rows.T))
+
+    @property
+    def shape(self):
+        """(N, P)."""
+        return self.rows.shape
+
+    def on_visible(self, hidden):
+        """J h (K, N) of packed hidden spins."""
+        return multiply(hidden, self.columns)
+
+    def on_hidden(self, visible):
+        """Jᵀσ (K, P) of packed visible spins."""
+        return multiply(visible, self.rows)
+
+
+class Place(NamedTuple):
+    """Where the random numbers of a sweep are: those of chain k begin ``words_a_sweep`` words after chain k - 1."""
+
+    key: np.uint64  # of the stream
+    first: int  # word of the first chain
 
 
 class _Layer(NamedTuple):
-    """The units of one layer in K chains."""
+    """The units of one layer, and where their random numbers are."""
 
     fields: np.ndarray  # (units,), a or b
     scale: np.floating
-    draws: np.ndarray  # (K, units), uniform in [0, 1)
-    spins: np.ndarray  # (K, units), ±1
+    key: np.uint64
+    first: int  # word of the first chain
+    stride: int  # words from one chain to the next
 
 
 class _Work(NamedTuple):
-    """What `_draw` overwrites, as long as the longer layer."""
+    """What `_draw` overwrites, as long as a row of fields."""
 
+    field: np.ndarray
+    draw: np.ndarray
     u: np.ndarray
     spare: np.ndarray
     index: np.ndarray  # int32
 
 
 @kernel
-def _draw(fields, draws, constants, work):
-    """Replace the fields of one chain by spins, +1 with probability 1/(1 + exp(-2 field))."""
+def _work(like):
+    """`_Work` for rows like this one."""
+    field = np.empty_like(like)
+    draw = np.empty_like(like)
+    u = np.empty_like(like)
+    spare = np.empty_like(like)
+    return _Work(field, draw, u, spare, np.empty(like.size, np.int32))
+
+
+@kernel
+def _draw(constants, work, up):
+    """Spins of one chain, True with probability 1/(1 + exp(-2 field))."""
     one = constants.one
-    u = work.u[: fields.size]
-    exp(fields, constants, u, work.spare, work.index)
-    for i in range(fields.size):
-        threshold = one if fields[i] > 0 else u[i]
-        fields[i] = one if draws[i] * (one + u[i]) < threshold else -one
+    field = work.field
+    draw = work.draw
+    u = work.u
+    exp(field, constants, u, work.spare, work.index)
+    for i in range(field.size):
+        threshold = one if field[i] > 0 else u[i]
+        up[i] = draw[i] * (one + u[i]) < threshold
 
 
 @kernel
-def _clamp(spins, clamped):
-    """Put the spins of one chain where ``clamped`` wants them."""
-    for i in range(spins.size):
-        if clamped[i] != 0:
-            spins[i] = clamped[i]
+def _pack(up, bits):
+    """Spins of one chain as bits, the first the highest of its byte; zeros fill the last byte."""
+    n_whole = up.size // 8
+    for b in range(n_whole):
+        byte = 0
+        for k in range(8):
+            byte = 2 * byte + up[8 * b + k]
+        bits[b] = byte
+    if bits.size > n_whole:
+        byte = 0
+        for i in range(8 * n_whole, up.size):
+            byte = 2 * byte + up[i]
+        bits[n_whole] = byte << (8 * bits.size - up.size)
 
 
 @kernel
-def _sweep_chains(chains, columns, visible, hidden, exerted, clamped, constants):
-    """What `sweep` does for the chains of a slice."""
-    n_hidden, n_visible = columns.shape
-    longer = max(n_hidden, n_visible)
-    u = np.empty(longer, columns.dtype)
-    spare = np.empty(longer, columns.dtype)
-    work = _Work(u, spare, np.empty(longer, np.int32))
+def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
+    """New visible spins of chain k at fields a + s J h; those that are clamped stay."""
+    work = _work(exerted)
+    up = np.empty(exerted.size, np.bool_)
+    for i in range(exerted.size):
+        work.field[i] = layer.fields[i] + layer.scale * exerted[i]
+    uniform(layer.key, layer.first + k * layer.stride, work.draw)
+    _draw(constants, work, up)
+    if clamped is not None:
+        for i in range(exerted.size):
+            if clamped[k, i] != 0:
+                up[i] = clamped[k, i] > 0
+    _pack(up, spins)
 
-    # σ ~ P(σ|h)
-    np.dot(hidden.spins[chains], columns, visible.spins[chains])
-    for k in range(chains.start, chains.stop):
-        sigma = visible.spins[k]
-        for i in range(n_visible):
-            sigma[i] = visible.fields[i] + visible.scale * sigma[i]
-        _draw(sigma, visible.draws[k], constants, work)
-        if clamped is not None:
-            _clamp(sigma, clamped[k])
 
-    # h ~ P(h|σ)
-    np.dot(visible.spins[chains], columns.T, exerted[chains])
-    for k in range(chains.start, chains.stop):
-        x = exerted[k]
-        h = hidden.spins[k]
-        for mu in range(n_hidden):
-            x[mu] += hidden.fields[mu]
-            h[mu] = hidden.scale * x[mu]
-        _draw(h, hidden.draws[k], constants, work)
+@kernel
+def _draw_hidden_chain(k, exerted, layer, constants, spins):
+    """Complete Jᵀσ of chain k by b, and draw new hidden spins at t times that."""
+    work = _work(exerted)
+    up = np.empty(exerted.size, np.bool_)
+    for mu in range(exerted.size):
+        exerted[mu] += layer.fields[mu]
+        work.field[mu] = layer.scale * exerted[mu]
+    uniform(layer.key, layer.first + k * layer.stride, work.draw)
+    _draw(constants, work, up)
+    _pack(up, spins)
 
 
 @parallel_kernel
-def _sweep(columns, visible, hidden, exerted, clamped, n_blocks, constants):
-    """What `sweep` does, a block of chains after the other."""
-    n_chains = len(exerted)
-    for block in numba.prange(n_blocks):
-        first = block * n_chains // n_blocks
-        last = (block + 1) * n_chains // n_blocks
-        _sweep_chains(slice(first, last), columns, visible, hidden, exerted, clamped, constants)
+def _draw_visible(exerted, layer, clamped, constants, spins):
+    """New visible spins of all chains."""
+    for k in numba.prange(len(exerted)):
+        _draw_visible_chain(k, exerted[k], layer, clamped, constants, spins[k])
 
 
-def sweep(columns, visible_fields, hidden_fields, hidden, rng, scales=(1.0, 1.0), clamped=None):
-    r"""One sweep of K chains: new spins (K, N), and the fields b + Jᵀσ (K, P) that they exert on the hidden units.
+@parallel_kernel
+def _draw_hidden(exerted, layer, constants, spins):
+    """New hidden spins of all chains, and the whole fields that they see."""
+    for k in numba.prange(len(exerted)):
+        _draw_hidden_chain(k, exerted[k], layer, constants, spins[k])
 
-    ``columns`` is Jᵀ (P, N), contiguous, in the precision of all other arrays; ``hidden`` (K, P), the ±1 spins of the
-    hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are drawn at fields a + s J h, those of
-    the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped`` (K, N), int8, stay so, those that are 0
-    there are free; the random numbers are drawn as without it.  Within `one_blas_thread` the bits do not depend on the
-    number of threads.
+
+def words_a_sweep(n_visible, n_hidden):
+    """Words of a stream of random numbers that a sweep of one chain takes."""
+    return words_of(n_visible) + words_of(n_hidden)
+
+
+def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None):
+    r"""One sweep of K chains: new spins, packed (K, ⌈N/8⌉), and the fields b + Jᵀσ (K, P) that they exert.
+
+    ``couplings`` are `Couplings`, or what has their methods, ``fields`` a and b in single precision; ``hidden``
+    (K, ⌈P/8⌉), the packed spins of the hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are
+    drawn at fields a + s J h, those of the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped``
+    (K, N), int8, stay so, those that are 0 there are free; the random numbers are drawn as without it.  The bits of the
+    result depend on nothing but the arguments.
     """
-    dtype = columns.dtype
-    n_visible = columns.shape[1]
-    n_chains, n_hidden = hidden.shape
-    spins = np.empty((n_chains, n_visible), dtype)
-    exerted = np.empty_like(hidden)
-    visible_draws = rng.random(spins.shape, dtype)
-    hidden_draws = rng.random(hidden.shape, dtype)
-    visible_scale, hidden_scale = scales
-    visible_layer = _Layer(visible_fields, dtype.type(visible_scale), visible_draws, spins)
-    hidden_layer = _Layer(hidden_fields, dtype.type(hidden_scale), hidden_draws, hidden)
-    # an even number of blocks: there are often two threads
-    n_pairs = -(-n_chains * (n_visible + n_hidden) // (2 * blocks.IN_CACHE))
-    n_blocks = min(n_chains, 2 * n_pairs)
-    with numba_threads(n_blocks, n_chains * columns.size / GRAIN):
-        _sweep(columns, visible_layer, hidden_layer, exerted, clamped, n_blocks, constants_of(dtype))
+    n_visible, n_hidden = couplings.shape
+    a, b = fields
+    constants = constants_of(np.dtype(np.float32))
+    stride = words_a_sweep(n_visible, n_hidden)
+    visible_scale, hidden_scale = np.float32(scales)
+
+    # σ ~ P(σ|h)
+    exerted = couplings.on_visible(hidden)
+    spins = np.empty((len(hidden), -(-n_visible // 8)), np.uint8)
+    layer = _Layer(a, visible_scale, place.key, place.first, stride)
+    with numba_threads(len(exerted), exerted.size / GRAIN):
+        _draw_visible(exerted, layer, clamped, constants, spins)
+
+    # h ~ P(h|σ)
+    exerted = couplings.on_hidden(spins)
+    layer = _Layer(b, hidden_scale, place.key, place.first + words_of(n_visible), stride)
+    with numba_threads(len(exerted), exerted.size / GRAIN):
+        _draw_hidden(exerted, layer, constants, hidden)
     return spins, exerted

@@ -173,8 +173,8 @@ def _solve(visible, hidden, down, up, stopping, constants, outcome):
 
 
 @parallel_kernel
-def _run(columns, squares, visible_fields, hidden_fields, stopping, constants, magnetizations, outcome):
-    """Solve all networks, in batches: J and J² as columns (R, P, N), fields a (R, N) and b (R, K, P)."""
+def _run(couplings, squares, visible_fields, hidden_fields, stopping, constants, magnetizations, outcome):
+    """Solve all networks, in batches: J and J² (R, N, P), fields a (R, N) and b (R, K, P)."""
     n_replicas, n_networks, _ = hidden_fields.shape
     n_batches = -(-n_networks // BATCH)
     for job in numba.prange(n_replicas * n_batches):
@@ -183,8 +183,8 @@ def _run(columns, squares, visible_fields, hidden_fields, stopping, constants, m
         last = min(first + BATCH, n_networks)
         visible = _layer(magnetizations.visible[replica, first:last], visible_fields[replica : replica + 1])
         hidden = _layer(magnetizations.hidden[replica, first:last], hidden_fields[replica, first:last])
-        down = _Couplings(columns[replica].T, squares[replica].T)
-        up = _Couplings(columns[replica], squares[replica])
+        down = _Couplings(couplings[replica], squares[replica])
+        up = _Couplings(couplings[replica].T, squares[replica].T)
         log_partition = outcome.log_partition[replica, first:last]
         n_iter = outcome.n_iter[replica, first:last]
         residual = outcome.residual[replica, first:last]
@@ -202,44 +202,44 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
     lead = (n_replicas, n_networks)
     if messages is None:
         messages = np.zeros((*lead, n_visible), dtype), np.zeros((*lead, n_hidden), dtype)
-    columns = np.ascontiguousarray(np.swapaxes(couplings, 1, 2))
+    couplings = np.ascontiguousarray(couplings)
     a = np.ascontiguousarray(visible_fields, dtype)
     b = np.ascontiguousarray(hidden_fields, dtype)
     stopping = Stopping(dtype.type(damping), dtype.type(tol), int(max_iter))
     magnetizations = _Magnetizations(*messages)
     outcome = _Outcome(np.empty(lead), np.empty(lead, np.int64), np.empty(lead))
     n_batches = -(-n_networks // BATCH)
-    with numba_threads(n_replicas * n_batches, n_networks * columns.size / GRAIN):
-        _run(columns, columns**2, a, b, stopping, constants_of(dtype), magnetizations, outcome)
+    with numba_threads(n_replicas * n_batches, n_networks * couplings.size / GRAIN):
+        _run(couplings, couplings**2, a, b, stopping, constants_of(dtype), magnetizations, outcome)
     log_z, n_iter, residual = outcome
     return NetworkState(*messages, None, log_z, n_iter, residual, residual <= stopping.tol, messages)
 
 
 @kernel
-def _edges(columns, m, r, out):
-    """out = m r + J (1 - m²)(1 - r²) of one network a replica: columns (R, P, N), m (R, N), r (R, P)."""
-    slack = np.empty_like(m[0])
-    for k in range(len(columns)):
-        for i in range(slack.size):
-            slack[i] = (m[k, i] + 1) * (1 - m[k, i])
-        for mu in range(columns.shape[1]):
-            mean = r[k, mu]
+def _edges(couplings, m, r, out):
+    """out = m r + J (1 - m²)(1 - r²) of one network a replica: J (R, N, P), m (R, N), r (R, P)."""
+    slack = np.empty_like(r[0])
+    for k in range(len(couplings)):
+        for mu in range(slack.size):
+            slack[mu] = (r[k, mu] + 1) * (1 - r[k, mu])
+        for i in range(couplings.shape[1]):
+            mean = m[k, i]
             square = mean * mean
-            coupling = columns[k, mu]
-            row = out[k, mu]
-            for i in range(slack.size):
-                row[i] = m[k, i] * mean + coupling[i] * (slack[i] - slack[i] * square)
+            coupling = couplings[k, i]
+            row = out[k, i]
+            for mu in range(slack.size):
+                row[mu] = mean * r[k, mu] + coupling[mu] * (slack[mu] - slack[mu] * square)
 
 
 def correlations(couplings, visible_means, hidden_means, weights):
     """Σ_k w_k <σ_i h_μ>_k = Σ_k w_k [m r + J (1 - m²)(1 - r²)] of networks (R, K) with couplings (R, N, P)."""
-    columns = np.ascontiguousarray(np.swapaxes(couplings, 1, 2))
+    couplings = np.ascontiguousarray(couplings)
     if len(weights) == 1:  # matrix products are slow for an inner axis of one
-        out = np.empty_like(columns)
-        _edges(columns, visible_means[:, 0], hidden_means[:, 0], out)
-        return np.swapaxes(out, 1, 2)
+        out = np.empty_like(couplings)
+        _edges(couplings, visible_means[:, 0], hidden_means[:, 0], out)
+        return out
     weights = weights.astype(couplings.dtype)[:, None]
-    out = np.matmul(np.swapaxes(1 - hidden_means**2, 1, 2), weights * (1 - visible_means**2))
-    out *= columns
-    out += np.matmul(np.swapaxes(hidden_means, 1, 2), weights * visible_means)
-    return np.swapaxes(out, 1, 2)
+    out = np.matmul(np.swapaxes(weights * (1 - visible_means**2), 1, 2), 1 - hidden_means**2)
+    out *= couplings
+    out += np.matmul(np.swapaxes(weights * visible_means, 1, 2), hidden_means)
+    return out

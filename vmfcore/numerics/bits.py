@@ -68,3 +68,8 @@ def transpose(bits, n_columns):
     with numba_threads(bits.shape[1], bits.size / GRAIN):
         _transpose(bits, transposed)
     return transposed
+
+
+def column_sums(transposed, n_rows):
+    """Σ_a σ^a of packed spins, given by their transposed (N, ⌈M/8⌉) with zeros behind M: (N,) float64."""
+    return 2.0 * np.bitwise_count(transposed).sum(axis=1, dtype=np.int64) - n_rows

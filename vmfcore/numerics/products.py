@@ -11,7 +11,8 @@ the blocks are: the same bits everywhere.
 
 References
 ----------
-V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, Dokl. Akad. Nauk SSSR 194, 487 (1970), for Boolean matrices.
+V. L. Arlazarov, E. A. Dinic, M. A. Kronrod, I. A. Faradzev, Dokl. Akad. Nauk SSSR 194, 487 (1970): for Boolean
+matrices.
 """
 
 import numba

@@ -31,10 +31,10 @@ def generator(seed, stream):
     return np.random.default_rng([seed, stream])
 
 
-def stream_number(seed, stream):
-    """A uint64 that stands for one stream of a seed where generators are made anew from it and a few counters."""
-    (number,) = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)
-    return number
+def stream_key(seed, stream, *path):
+    """The key, a uint64, of one stream of a seed that kernels draw from (`draws`), or of one of its branches."""
+    (key,) = np.random.SeedSequence([seed, stream, *path]).generate_state(1, np.uint64)
+    return key
 
 
 def restart_generators(seed, n_restarts):

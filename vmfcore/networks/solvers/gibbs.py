@@ -116,10 +116,11 @@ class Gibbs:
         """A copy of the chains of an earlier run, so that its state stays as it was."""
         if not isinstance(start, Chains):
             raise TypeError(f"start must be the messages of an earlier run or None, got {type(start).__name__}")
-        if start.hidden.shape != (1, self.n_chains, n_hidden):
-            _, n_chains, n_units = start.hidden.shape
+        shape = (1, self.n_chains, -(-n_hidden // 8))
+        if start.hidden.shape != shape:
             raise ValueError(
-                f"start must hold {self.n_chains} chains of {n_hidden} hidden units, got {n_chains} of {n_units}"
+                f"start must hold {self.n_chains} chains of {n_hidden} hidden units, packed bits of shape {shape}, "
+                f"got shape {start.hidden.shape}"
             )
         return Chains(start.hidden.copy(), start.streams.copy())
 

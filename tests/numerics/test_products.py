@@ -1,0 +1,96 @@
+import naive
+import numba
+import numpy as np
+import pytest
+
+from vmfcore.numerics import products, simd
+from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.products import multiply
+
+PRECISIONS = (np.float64, np.float32)
+# (samples, spins, columns): narrow and wide, with rests in all of them, in blocks of samples, of bytes and of columns
+SIZES = [(1, 1, 1), (3, 5, 2), (13, 11, 7), (5, 131, 8), (7, 67, 17), (19, 17, 64), (11, 23, 131), (1031, 71, 3)]
+SIZES += [(1031, 13, 67), (2, 257, 33), (17, 7, 64)]
+
+
+def problem(rng, n_samples, n_spins, n_columns, dtype):
+    spins = rng.choice([-1, 1], size=(n_samples, n_spins))
+    return spins, np.packbits(spins > 0, axis=1), rng.normal(size=(n_spins, n_columns)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("size", SIZES)
+def test_product_equals_the_sum(size, dtype, rng):
+    spins, bits, matrix = problem(rng, *size, dtype)
+    product = multiply(bits, matrix)
+    assert product.dtype == dtype
+    assert product.flags.c_contiguous
+    # a rounding of the largest partial sum for each of the groups of four
+    scale = np.abs(matrix).sum(axis=0).max()
+    np.testing.assert_allclose(product, spins @ matrix.astype(float), rtol=0, atol=np.finfo(dtype).eps * scale * 2)
+    few = naive.signed_product(spins[:3], matrix[:, :2].astype(float))
+    np.testing.assert_allclose(product[:3, :2], few, rtol=0, atol=np.finfo(dtype).eps * scale * 2)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_whole_numbers_are_added_without_error(dtype, rng):
+    spins, bits, _ = problem(rng, 37, 101, 1, dtype)
+    matrix = rng.integers(-1000, 1000, size=(101, 71))
+    np.testing.assert_array_equal(multiply(bits, matrix.astype(dtype)), spins @ matrix)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_bits_beyond_the_last_spin_do_not_count(dtype, rng):
+    _, bits, matrix = problem(rng, 23, 13, 67, dtype)
+    others = bits.copy()
+    others[:, -1] ^= 0b00000101
+    for n_columns in (3, 67):
+        columns = np.ascontiguousarray(matrix[:, :n_columns])
+        np.testing.assert_array_equal(multiply(others, columns), multiply(bits, columns))
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_a_column_has_the_same_bits_alone_and_among_others_on_any_number_of_threads(dtype, rng):
+    _, bits, matrix = problem(rng, 2053, 197, 131, dtype)
+    whole = multiply(bits, matrix)
+    for columns in (slice(0, 1), slice(3, 8), slice(60, 90), slice(1, 131)):
+        np.testing.assert_array_equal(multiply(bits, np.ascontiguousarray(matrix[:, columns])), whole[:, columns])
+    np.testing.assert_array_equal(multiply(bits[5:6], matrix), whole[5:6])
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        np.testing.assert_array_equal(multiply(bits, matrix), whole)
+    finally:
+        numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_the_order_of_addition_is_that_of_the_groups(dtype, rng):
+    """The bits themselves: one table after the other, its sums formed as (±w1 ±w2) ± (w3 ± w4)."""
+    spins, bits, matrix = problem(rng, 5, 21, 3, dtype)
+    rows = np.concatenate([matrix, np.zeros((3, 3), dtype)]).reshape(6, 4, 3)
+    signs = np.concatenate([spins, np.ones((5, 3), int)], axis=1).astype(dtype).reshape(5, 6, 4, 1)
+    total = np.zeros((5, 3), dtype)
+    for group in range(6):
+        w1, w2, w3, w4 = rows[group]
+        s1, s2, s3, s4 = np.moveaxis(signs[:, group], 1, 0)
+        total = total + ((s1 * w1 + s2 * w2) + (s3 * w3 + s4 * w4))
+    np.testing.assert_array_equal(multiply(bits, matrix), total)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 13), (8, 8), (16, 24), (17, 23), (64, 129), (101, 7)])
+def test_transposed_bits(shape, rng):
+    spins = rng.choice([-1, 1], size=shape)
+    bits = np.packbits(spins > 0, axis=1)
+    bits[:, -1] |= (1 << -shape[1] % 8) - 1  # what is beyond the last spin is not read
+    transposed = transpose(bits, shape[1])
+    np.testing.assert_array_equal(transposed, np.packbits(spins.T > 0, axis=1))
+    np.testing.assert_array_equal(column_sums(transposed, shape[0]), spins.sum(axis=0))
+
+
+def test_without_compilation_vectors_are_slices_of_arrays():
+    array = np.arange(40.0)
+    vector = simd.add(simd.load(array, 3), simd.load(array, 4)) if numba.config.DISABLE_JIT else None
+    if vector is not None:
+        np.testing.assert_array_equal(vector, array[3:11] + array[4:12])
+    assert products.N_VECTORS * simd.BYTES // 8 == 32

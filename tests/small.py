@@ -16,7 +16,8 @@ def small_machine(rng, n_visible=5, n_hidden=3, weights=None):
 
 
 def same(one, other):
-    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(one, other, strict=True)]
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
 class Term(NamedTuple):

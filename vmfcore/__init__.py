@@ -24,8 +24,9 @@ from vmfcore.learning.result import FitResult
 from vmfcore.learning.rules import Adam, Natural
 from vmfcore.learning.watch import Every
 from vmfcore.machines.likelihood import log_likelihood
-from vmfcore.machines.machine import Machine, hidden_means, sample
+from vmfcore.machines.machine import Machine, hidden_means
 from vmfcore.machines.planted import planted
+from vmfcore.machines.sampling import sample
 from vmfcore.networks.network import ConvergenceWarning, Network
 from vmfcore.networks.solvers import Cavity, Exact, Gibbs, Tap, Vamp
 from vmfcore.observables import match_hidden_units, overlap, synaptic_entropy

@@ -121,12 +121,13 @@ def test_a_failure_leaves_the_file_that_was_there(rng, tmp_path, monkeypatch):
 def test_machines_of_version_0_6_are_read():
     bits, metadata = vmf.load_machine(HERE / "machine_06_bits.npz")
     real, same_metadata = vmf.load_machine(HERE / "machine_06_real.npz")
-    assert (bits.weights.shape, bits.weights.dtype) == ((61, 5), np.int8)
+    assert isinstance(bits.weights, vmf.PackedSpins)
+    assert bits.weights.shape == (61, 5)
     assert (real.weights.shape, real.weights.dtype) == ((61, 5), np.float64)
     # both were made from the same means: one keeps them, the other their signs
     np.testing.assert_array_equal(bits.weights, real.binarized.weights)
-    np.testing.assert_array_equal(bits.weights.sum(axis=0), [3, 7, 5, -1, 5])
-    np.testing.assert_array_equal(bits.weights[0], [1, 1, -1, 1, 1])
+    np.testing.assert_array_equal(bits.weights.dense().sum(axis=0), [3, 7, 5, -1, 5])
+    np.testing.assert_array_equal(bits.weights.dense()[0], [1, 1, -1, 1, 1])
     first = [0.9083022059240091, 0.5358641812711986, -0.7480585064235958, 0.6539761718614896, 0.698144146862391]
     np.testing.assert_array_equal(real.weights[0], first)
     assert real.weights[60, 4] == 0.2807300656320364

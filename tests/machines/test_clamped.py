@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from small import small_machine
 
 import vmfcore as vmf
-from vmfcore.machines import machine as machines
+from vmfcore.machines import sampling
 
 N_SAMPLES = 20011
 PATTERN = np.array([0, 1, 0, -1, 0])  # of five spins, two of which are held
@@ -35,7 +35,7 @@ def p_value(spins, p):
 @pytest.mark.parametrize("start", [None, -1])
 @pytest.mark.parametrize("block", [N_SAMPLES, 5003])
 def test_free_spins_follow_their_distribution_given_the_held_ones(start, block, rng, monkeypatch):
-    monkeypatch.setattr(machines, "IN_SHARED_CACHE", 5 * block)
+    monkeypatch.setattr(sampling, "IN_SHARED_CACHE", 8 * block)
     machine = small_machine(rng)
     start = None if start is None else np.full((N_SAMPLES, 5), start)
     spins = vmf.sample(machine, N_SAMPLES, start=start, clamped=PATTERN, n_sweeps=61, seed=2)
@@ -89,8 +89,8 @@ def test_all_spins_held_or_none(rng):
 
 
 def test_few_hidden_units_take_a_thousand_sweeps_where_spins_are_held(rng, monkeypatch):
-    calls, sweep = [], machines.sweep
-    monkeypatch.setattr(machines, "sweep", lambda *args, **options: calls.append(1) or sweep(*args, **options))
+    calls, sweep = [], sampling.sweep
+    monkeypatch.setattr(sampling, "sweep", lambda *args, **options: calls.append(1) or sweep(*args, **options))
     vmf.sample(small_machine(rng), 3, clamped=PATTERN, seed=0)
     assert len(calls) == 1001  # one from independent pixels
 

@@ -6,10 +6,11 @@ from small import unpacked
 
 import vmfcore as vmf
 from vmfcore.data import packing
-from vmfcore.machines import likelihood
+from vmfcore.machines import likelihood, sampling
 from vmfcore.machines import machine as machines
 from vmfcore.machines.machine import Machine
-from vmfcore.networks import annealing, gibbs
+from vmfcore.networks import annealing
+from vmfcore.networks.couplings import RealCouplings
 from vmfcore.networks.exact import log_partition
 
 
@@ -52,7 +53,7 @@ def test_without_couplings_pixels_are_independent(rng):
 def test_importance_sampling_agrees_with_the_exact_sum_and_brackets_it(binary, rng):
     machine, base = random_machine(rng, 13, 5, binary), rng.normal(scale=0.2, size=13)
     log_z = exact_log_z(machine)
-    samples = machines.sample(machine, 503, seed=1)
+    samples = sampling.sample(machine, 503, seed=1)
     solver = vmf.Gibbs(n_chains=503, n_temperatures=211)
     forward = likelihood.estimate_log_partition(machine, base, solver, seed=1)
     back = likelihood.estimate_log_partition(machine, base, solver, reverse_from=samples, seed=1)
@@ -68,7 +69,7 @@ def test_too_few_temperatures_err_to_opposite_sides(rng):
     solver, log_z = vmf.Gibbs(n_chains=31, n_temperatures=7), exact_log_z(machine)
     sides, effective = [], []
     for seed in range(29):
-        samples = machines.sample(machine, 31, seed=seed)
+        samples = sampling.sample(machine, 31, seed=seed)
         pair = (
             likelihood.estimate_log_partition(machine, np.zeros(61), solver, seed=seed),
             likelihood.estimate_log_partition(machine, np.zeros(61), solver, reverse_from=samples, seed=seed),
@@ -105,7 +106,7 @@ def test_weights_are_precise_though_the_chains_are_not(way, rng, monkeypatch):
     monkeypatch.setattr(annealing, "sweep", recorded)
     path, hidden = np.linspace(0, 1, 212)[::way], np.zeros((3, 13), np.uint8)
     fields = machine.visible_fields, machine.hidden_fields
-    couplings = gibbs.Couplings.of(machine.couplings)
+    couplings = RealCouplings.of(machine.couplings)
     log_weights = annealing.anneal(couplings, fields, base, path, hidden, np.uint64(1))
     log_z0 = way * (naive.log2cosh(base).sum() + 101 * np.log(2))
     for k, log_weight in enumerate(log_weights):
@@ -117,7 +118,7 @@ def test_weights_are_precise_though_the_chains_are_not(way, rng, monkeypatch):
 
 def test_the_way_through_importance_sampling(rng):
     machine = random_machine(rng, 29, 17, binary=True)
-    spins = machines.sample(machine, 101, n_sweeps=50, seed=0)
+    spins = sampling.sample(machine, 101, n_sweeps=50, seed=0)
     solver = vmf.Gibbs(n_chains=200, n_temperatures=211)
     exact = likelihood.log_likelihood(spins, machine, vmf.Exact(), seed=0)
     result = likelihood.log_likelihood(spins, machine, solver, seed=0)

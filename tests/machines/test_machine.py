@@ -7,6 +7,7 @@ from small import same, small_machine
 
 from vmfcore.data import packing
 from vmfcore.machines import machine as machines
+from vmfcore.machines import sampling
 from vmfcore.machines.machine import Machine
 
 
@@ -62,7 +63,7 @@ def test_samples_follow_the_distribution(options, rng, monkeypatch):
     monkeypatch.setattr(machines, "IN_SHARED_CACHE", 5 * options.pop("block", n_samples))
     if "start" in options:
         options["start"] = np.full((n_samples, 5), options["start"])
-    spins = machines.sample(machine, n_samples, seed=2, **options)
+    spins = sampling.sample(machine, n_samples, seed=2, **options)
     assert spins.dtype == np.int8
     index = ((spins + 1) // 2) @ 2 ** np.arange(4, -1, -1)
     p = np.exp(naive.visible_log_probabilities(machine.couplings, machine.visible_fields, machine.hidden_fields))
@@ -75,19 +76,19 @@ def test_chains_start_where_they_are_told_to(rng):
     strong = machine._replace(beta=8.0)
     machine = machine._replace(visible_fields=np.full(101, 9.0))
     # weak couplings: pixels follow their fields from the start; strong ones: a sweep keeps the state of hidden units
-    assert (machines.sample(machine, 13, n_sweeps=1, seed=1) == 1).all()
+    assert (sampling.sample(machine, 13, n_sweeps=1, seed=1) == 1).all()
     kept = np.sign(machines.hidden_means(start, strong))
-    moved = machines.sample(strong, 13, start=start, n_sweeps=1, seed=1)
+    moved = sampling.sample(strong, 13, start=start, n_sweeps=1, seed=1)
     clear = np.abs(start @ strong.couplings) > 4  # others are undecided or follow them
     assert (np.sign(moved @ strong.couplings) == kept)[clear].mean() > 0.8
 
 
 def test_seven_hidden_units_are_exact_and_seventeen_relax_by_default(rng, monkeypatch):
-    calls, sweep = [], machines.sweep
-    monkeypatch.setattr(machines, "sweep", lambda *args, **scales: calls.append(1) or sweep(*args, **scales))
+    calls, sweep = [], sampling.sweep
+    monkeypatch.setattr(sampling, "sweep", lambda *args, **scales: calls.append(1) or sweep(*args, **scales))
     for n_hidden, start, expected in ((7, None, 0), (17, None, 1001), (7, np.ones((3, 5)), 1000)):
         calls.clear()
-        machines.sample(small_machine(rng, 5, n_hidden), 3, start=start, seed=0)
+        sampling.sample(small_machine(rng, 5, n_hidden), 3, start=start, seed=0)
         assert len(calls) == expected
 
 
@@ -96,9 +97,9 @@ def test_samples_repeat_for_any_number_of_threads(n_hidden, rng):
     machine, before, runs = small_machine(rng, 101, n_hidden), numba.get_num_threads(), []
     for n_threads in (1, before):
         numba.set_num_threads(n_threads)
-        runs.append(machines.sample(machine, 211, n_sweeps=None if n_hidden == 5 else 5, seed=3))
+        runs.append(sampling.sample(machine, 211, n_sweeps=None if n_hidden == 5 else 5, seed=3))
     np.testing.assert_array_equal(*runs)
-    assert (machines.sample(machine, 211, n_sweeps=5, seed=4) != runs[0]).any()
+    assert (sampling.sample(machine, 211, n_sweeps=5, seed=4) != runs[0]).any()
 
 
 def test_visible_means_are_those_of_the_joint_distribution(rng):
@@ -112,7 +113,7 @@ def test_visible_means_are_those_of_the_joint_distribution(rng):
 
 def test_visible_means_are_what_samples_have_on_average(rng):
     machine = small_machine(rng, 11, 3)
-    spins = machines.sample(machine, 20011, seed=1)
+    spins = sampling.sample(machine, 20011, seed=1)
     # the average of <σ|h> over P(h), by enumeration
     hidden = naive.states(3)
     log_p = naive.log2cosh(machine.visible_fields + hidden @ machine.couplings.T).sum(axis=1)

@@ -6,6 +6,7 @@ from small import packed, unpacked
 
 import vmfcore as vmf
 from vmfcore.networks import gibbs
+from vmfcore.networks.couplings import OneBitCouplings, RealCouplings
 from vmfcore.networks.exact import draw_exactly
 
 KEY = np.uint64(0xFEDCBA9876543210)
@@ -24,7 +25,7 @@ class Network:
         n_visible, n_hidden = self.couplings.shape
         first = number * len(hidden) * gibbs.words_a_sweep(n_visible, n_hidden)
         place = gibbs.Place(KEY, first)
-        spins, exerted = gibbs.sweep(gibbs.Couplings.of(self.couplings), self.fields, hidden, place, **options)
+        spins, exerted = gibbs.sweep(RealCouplings.of(self.couplings), self.fields, hidden, place, **options)
         assert spins.dtype == np.uint8
         assert exerted.dtype == np.float32
         return unpacked(spins, n_visible), exerted
@@ -103,8 +104,8 @@ def test_bits_do_not_depend_on_the_number_of_threads_nor_on_the_other_chains(rng
     # the first chains alone, whose random numbers have their own place
     few = start[:7].copy()
     place = gibbs.Place(KEY, 0)
-    alone, _ = gibbs.sweep(gibbs.Couplings.of(network.couplings), network.fields, few, place)
-    all_of_them, _ = gibbs.sweep(gibbs.Couplings.of(network.couplings), network.fields, start.copy(), place)
+    alone, _ = gibbs.sweep(RealCouplings.of(network.couplings), network.fields, few, place)
+    all_of_them, _ = gibbs.sweep(RealCouplings.of(network.couplings), network.fields, start.copy(), place)
     np.testing.assert_array_equal(alone, all_of_them[:7])
 
 
@@ -146,3 +147,20 @@ def test_free_spins_follow_the_distribution_given_the_clamped_ones(rng):
     free = np.exp(naive.states(5) @ a + naive.log2cosh(b + naive.states(5) @ couplings).sum(axis=1))
     mean = (free / free.sum()) @ naive.states(5)
     assert np.abs(spins.mean(axis=0) - mean).max() > 5 / np.sqrt(n_chains)
+
+
+@pytest.mark.parametrize("scales", ["one", "many"])
+def test_one_bit_couplings_are_the_same_as_real_ones(scales, rng):
+    synapses = rng.choice([-1, 1], size=(67, 13))
+    s = np.full(13, 0.3) if scales == "one" else rng.uniform(0.1, 0.5, size=13)
+    one_bit, real = OneBitCouplings.of(packed(synapses), s), RealCouplings.of(synapses * s)
+    assert one_bit.shape == real.shape == (67, 13)
+    spins, hidden = packed(rng.choice([-1, 1], size=(7, 67))), random_hidden(rng, 7, 13)
+    # sums of 67 numbers below 0.5 in single precision, of which counts make a single one
+    atol = 67 * 0.5 * np.finfo(np.float32).eps
+    np.testing.assert_allclose(one_bit.on_hidden(spins), real.on_hidden(spins), atol=atol)
+    np.testing.assert_allclose(one_bit.on_visible(hidden), real.on_visible(hidden), atol=atol)
+    assert (one_bit.columns is None) == (scales == "one")
+    in_double = OneBitCouplings.of(packed(synapses), s, np.float64)
+    expected = unpacked(spins, 67) @ (synapses * s)
+    np.testing.assert_allclose(in_double.on_hidden(spins), expected, atol=1e-13)

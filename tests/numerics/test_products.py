@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vmfcore.numerics import products, simd
-from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.bits import as_words, column_sums, count_ones, one_bit_products, transpose
 from vmfcore.numerics.products import multiply
 
 PRECISIONS = (np.float64, np.float32)
@@ -86,6 +86,27 @@ def test_transposed_bits(shape, rng):
     transposed = transpose(bits, shape[1])
     np.testing.assert_array_equal(transposed, np.packbits(spins.T > 0, axis=1))
     np.testing.assert_array_equal(column_sums(transposed, shape[0]), spins.sum(axis=0))
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 5, 2), (19, 64, 7), (37, 131, 101)])
+def test_one_bit_products_are_exact(size, dtype, rng):
+    n_samples, n_spins, n_columns = size
+    spins = rng.choice([-1, 1], size=(n_samples, n_spins))
+    columns = rng.choice([-1, 1], size=(n_columns, n_spins))
+    bits, column_bits = (np.packbits(x > 0, axis=1) for x in (spins, columns))
+    bits[:, -1] |= (1 << -n_spins % 8) - 1  # what is beyond the last spin does not count
+    scales = rng.normal(size=n_columns).astype(dtype)
+    products = one_bit_products(bits, column_bits, n_spins, scales)
+    assert products.dtype == dtype
+    np.testing.assert_array_equal(products, scales * (spins @ columns.T).astype(dtype))
+
+
+def test_counts_of_ones(rng):
+    words = rng.integers(0, 2**64, size=101, dtype=np.uint64, endpoint=False)
+    for number in (*words, np.uint64(0), np.uint64(2**64 - 1), np.uint64(1), np.uint64(2**63)):
+        assert count_ones(number) == int(number).bit_count()
+    np.testing.assert_array_equal(as_words(np.array([[255, 255]], np.uint8), 11), [[0b1110000011111111]])
 
 
 def test_without_compilation_vectors_are_slices_of_arrays():

@@ -16,7 +16,7 @@ import numpy as np
 
 from vmfcore.bounds.synapses import GRAIN, rows_of_block
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.vectors import constants_of, exp
+from vmfcore.numerics.vectors import constants_of, tanh
 
 
 class Response(NamedTuple):
@@ -206,17 +206,6 @@ def _products(terms, sums):
         first = rows * (job % n_blocks)
         n_rows = min(rows, n_visible - first)
         _products_of_block(job // n_blocks, first, n_rows, terms, sums[job // n_blocks, job % n_blocks])
-
-
-@kernel
-def tanh(x, constants, out):
-    """out = tanh x = sign(x) (1 - u)/(1 + u), u = exp(-2|x|), of a row of numbers."""
-    one = constants.one
-    u = np.empty_like(x)
-    exp(x, constants, u, np.empty_like(x), np.empty(x.size, np.int32))
-    for a in range(x.size):
-        size = (one - u[a]) / (one + u[a])
-        out[a] = size if x[a] > 0 else -size
 
 
 @kernel

@@ -14,8 +14,8 @@ from vmfcore.bounds.rows import GaussianGrid, gaussian_grid, gaussian_row, gauss
 from vmfcore.numerics.bits import transpose
 from vmfcore.numerics.blocks import IN_MEMORY, blocks
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.passes import column_dots
 from vmfcore.numerics.products import multiply
-from vmfcore.numerics.sums import column_dots
 from vmfcore.numerics.vectors import LANES, constants_of, lane_dot, lane_sum
 
 TILE_COLUMNS = 16  # hidden units whose fields a job takes out of the product

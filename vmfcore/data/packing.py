@@ -38,6 +38,12 @@ class PackedSpins(NamedTuple):
         """(M, N)."""
         return len(self.bits), self.n_visible
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All spins, as numpy asks for them."""
+        if copy is False:
+            raise ValueError("copy must not be False: packed spins become an array by a copy")
+        return self.dense(np.int8 if dtype is None else dtype)
+
     def take(self, samples: slice | np.ndarray) -> "PackedSpins":
         """The samples of a slice or of an index array."""
         return PackedSpins(np.ascontiguousarray(self.bits[samples]), self.n_visible)
@@ -97,7 +103,7 @@ def pack_spins(spins: Any) -> PackedSpins:
            [ 96]], dtype=uint8)
     """
     if isinstance(spins, PackedSpins):
-        return _checked(spins)
+        return check_packed(spins)
     spins = checks.array((None, None), dtype=None, spins=spins)
     n_samples, n_visible = spins.shape
     bits = np.empty((n_samples, _n_bytes(n_visible)), np.uint8)
@@ -111,15 +117,15 @@ def pack_spins(spins: Any) -> PackedSpins:
     return PackedSpins(bits, n_visible)
 
 
-def _checked(data):
-    """Packed data with contiguous bits, or the error that says what is wrong with them."""
+def check_packed(data, name="spins"):
+    """Packed spins with contiguous bits, or the error that says what is wrong with them."""
     checks.integer(1, n_visible=data.n_visible)
     bits = data.bits
     if not isinstance(bits, np.ndarray) or bits.dtype != np.uint8:
-        raise TypeError(f"spins.bits must be an array of dtype uint8, got {getattr(bits, 'dtype', type(bits))}")
+        raise TypeError(f"{name}.bits must be an array of dtype uint8, got {getattr(bits, 'dtype', type(bits))}")
     width = _n_bytes(data.n_visible)
     if bits.ndim != 2 or bits.shape[1] != width or not len(bits):
-        raise ValueError(f"spins.bits must have shape (any, {width}) for {data.n_visible} spins, got {bits.shape}")
+        raise ValueError(f"{name}.bits must have shape (any, {width}) for {data.n_visible} spins, got {bits.shape}")
     return data._replace(bits=np.ascontiguousarray(bits))
 
 

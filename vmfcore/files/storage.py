@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from vmfcore._version import __version__
+from vmfcore.data.packing import PackedSpins
 from vmfcore.files.archives import check_target, read_archive, write_archive
 from vmfcore.machines.machine import Machine, check_machine
 
@@ -37,8 +38,9 @@ def save_machine(path, machine, **metadata):
     """
     path, machine = check_target(path), check_machine(machine)
     arrays = {"format": np.array(FORMAT), "vmfcore_version": np.array(__version__)} | machine._asdict()
-    if machine.weights.dtype == np.int8:
-        arrays["weights"] = np.packbits(machine.weights > 0)
+    weights = machine.weights
+    if isinstance(weights, PackedSpins) or weights.dtype == np.int8:
+        arrays["weights"] = np.packbits(np.asarray(weights) > 0)
     for name, value in metadata.items():
         if isinstance(value, (list, tuple)):
             raise TypeError(f"{name} must be a string, a number or an array of them, got {value!r}")
@@ -56,6 +58,7 @@ def load_machine(path):
     Returns
     -------
     machine : Machine
+        Synapses of ±1 stay packed, and are worked with as they are; ``machine.weights.dense()`` is an array of them.
     metadata : dict
         Numbers and strings as Python's, arrays as they were.
 
@@ -72,8 +75,8 @@ def load_machine(path):
     parts = [arrays[name] for name in Machine._fields]
     if parts[0].dtype == np.uint8:
         n_visible, n_hidden = parts[2].size, parts[3].size
-        bits = np.unpackbits(parts[0], count=n_visible * n_hidden).view(np.int8)
-        parts[0] = (2 * bits - 1).reshape(n_visible, n_hidden)
+        bits = np.unpackbits(parts[0], count=n_visible * n_hidden).reshape(n_visible, n_hidden)
+        parts[0] = PackedSpins(np.packbits(bits, axis=1), n_hidden)
     return Machine(*parts), _plain(_under("metadata.", arrays))
 
 

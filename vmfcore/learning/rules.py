@@ -12,10 +12,10 @@ import numba
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.bounds.gradient import gradient_of_rows, tanh
+from vmfcore.bounds.gradient import gradient_of_rows
 from vmfcore.bounds.synapses import GRAIN, rows_of_block
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.vectors import constants_of
+from vmfcore.numerics.vectors import constants_of, tanh
 
 SCHEDULES = ("constant", "linear")
 CLIP = 0.99999  # of the means, for the rule that needs it

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.data.packing import pack_spins, pixel_fields
-from vmfcore.machines.machine import MAX_EXACT_HIDDEN, Machine, check_machine, draw_hidden, hidden_field_blocks
+from vmfcore.data.packing import pixel_fields
+from vmfcore.machines.machine import Machine, check_data, check_machine, couplings_of, hidden_field_blocks
+from vmfcore.machines.sampling import MAX_EXACT_HIDDEN, draw_hidden
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
-from vmfcore.networks.gibbs import Couplings
 from vmfcore.networks.solvers import Exact, Gibbs
+from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
@@ -103,7 +104,7 @@ def estimate_log_partition(
         sign, path = -1, path[::-1]
     fields = machine.visible_fields, machine.hidden_fields
     key = stream_key(seed, Stream.ANNEALING)
-    estimate = log_mean(anneal(Couplings.of(machine.couplings), fields, base, path, hidden, key))
+    estimate = log_mean(anneal(couplings_of(machine, np.float32), fields, base, path, hidden, key))
     return estimate._replace(log_partition=sign * estimate.log_partition)
 
 
@@ -140,20 +141,22 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
     >>> bool(-20 * 0.7 < result.mean < 0), result.standard_error
     (True, 0.0)
     """
-    data, machine = pack_spins(spins), check_machine(machine)
+    data, machine = check_data(spins, machine)
     base = None if base is None else checks.array(machine.weights.shape[:1], base=base)
     checks.integer(0, seed=seed)
     if base is not None and isinstance(solver, Exact):
         raise ValueError("base must be None for an exact sum, which starts from nothing")
     solver = _checked_solver(solver, min(machine.weights.shape))
     a = machine.visible_fields
-    blocks = [sigma @ a + log2cosh(fields).sum(axis=1) for sigma, fields in hidden_field_blocks(data, machine)]
+    per_sample = multiply(data.bits, a[:, None])[:, 0]
+    for block, fields in hidden_field_blocks(data, machine):
+        per_sample[block] += log2cosh(fields).sum(axis=1)
     if isinstance(solver, Exact):
         exact = log_partition(machine.couplings, a, machine.hidden_fields)
         log_z = PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf)
     else:
         log_z = estimate_log_partition(machine, pixel_fields(data) if base is None else base, solver, seed=seed)
-    per_sample = np.concatenate(blocks) - log_z.log_partition
+    per_sample -= log_z.log_partition
     mean = float(per_sample.mean())
     return LogLikelihood(mean, log_z.standard_error, log_z.log_partition, log_z.effective_chains, per_sample)
 

@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore.networks.annealing import anneal, log_mean
-from vmfcore.networks.gibbs import Couplings, Place, sweep, words_a_sweep
+from vmfcore.networks.couplings import RealCouplings
+from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
 from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.passes import tanh_of
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.streams import Stream, stream_key
 
@@ -36,7 +38,7 @@ def start_chains(couplings, visible_fields, hidden_fields, annealing):
     estimates = []
     for k, (replica, *fields) in enumerate(zip(couplings, visible_fields, hidden_fields, strict=True)):
         key = stream_key(annealing.seed, Stream.PERSISTENT_CHAINS, k)
-        log_weights = anneal(Couplings.of(replica), fields, annealing.base, path, hidden[k], key)
+        log_weights = anneal(RealCouplings.of(replica), fields, annealing.base, path, hidden[k], key)
         estimates.append(log_mean(log_weights))
         streams[k] = key, annealing.n_temperatures
     return Chains(hidden, streams), estimates
@@ -57,10 +59,10 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         key, n_sweeps = chains.streams[k]
         place = Place(key, int(n_sweeps) * n_chains * words_a_sweep(n_visible, n_hidden))
         fields = visible_fields[k].astype(np.float32), hidden_fields[k].astype(np.float32)
-        spins, exerted = sweep(Couplings.of(couplings[k]), fields, chains.hidden[k], place)
+        spins, exerted = sweep(RealCouplings.of(couplings[k]), fields, chains.hidden[k], place)
         chains.streams[k, 1] += np.uint64(1)
         # averages over the chains
-        hidden = np.tanh(exerted)
+        hidden = tanh_of(exerted)
         transposed = transpose(spins, n_visible)
         m[k] = column_sums(transposed, n_chains) / n_chains
         r[k] = hidden.mean(axis=0, dtype=np.float64)

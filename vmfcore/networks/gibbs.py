@@ -10,36 +10,9 @@ import numpy as np
 
 from vmfcore.numerics.draws import uniform, words_of
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.products import multiply
 from vmfcore.numerics.vectors import constants_of, exp
 
 GRAIN = 2**14  # spins whose drawing is worth a thread
-
-
-class Couplings(NamedTuple):
-    """J in both orders, in single precision, contiguous."""
-
-    rows: np.ndarray  # (N, P), a visible unit a row
-    columns: np.ndarray  # (P, N), a hidden unit a row
-
-    @classmethod
-    def of(cls, couplings):
-        """Those of an array (N, P) in any order and precision."""
-        rows = np.ascontiguousarray(couplings, np.float32)
-        return cls(rows, np.ascontiguousarray(rows.T))
-
-    @property
-    def shape(self):
-        """(N, P)."""
-        return self.rows.shape
-
-    def on_visible(self, hidden):
-        """J h (K, N) of packed hidden spins."""
-        return multiply(hidden, self.columns)
-
-    def on_hidden(self, visible):
-        """Jᵀσ (K, P) of packed visible spins."""
-        return multiply(visible, self.rows)
 
 
 class Place(NamedTuple):
@@ -159,7 +132,7 @@ def words_a_sweep(n_visible, n_hidden):
 def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None):
     r"""One sweep of K chains: new spins, packed (K, ⌈N/8⌉), and the fields b + Jᵀσ (K, P) that they exert.
 
-    ``couplings`` are `Couplings`, or what has their methods, ``fields`` a and b in single precision; ``hidden``
+    ``couplings`` are `RealCouplings` or `OneBitCouplings`, ``fields`` a and b, all in single precision; ``hidden``
     (K, ⌈P/8⌉), the packed spins of the hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are
     drawn at fields a + s J h, those of the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped``
     (K, N), int8, stay so, those that are 0 there are free; the random numbers are drawn as without it.  The bits of the

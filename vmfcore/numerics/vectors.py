@@ -125,6 +125,17 @@ def exp(x, constants, out, work, index):
 
 
 @kernel
+def tanh(x, constants, out):
+    """out = tanh x = ±(1 - u)/(1 + u), u = exp(-2|x|), to a rounding of 1."""
+    one = constants.one
+    u = np.empty_like(x)
+    exp(x, constants, u, np.empty_like(x), np.empty(x.size, np.int32))
+    for a in range(x.size):
+        size = (one - u[a]) / (one + u[a])
+        out[a] = size if x[a] > 0 else -size
+
+
+@kernel
 def log(x, constants, out):
     """out = ln x for normal x > 0, to rounding: the exponent, and a series on [√½, √2]; overwrites x."""
     series = constants.series

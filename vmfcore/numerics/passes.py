@@ -1,9 +1,10 @@
-"""Sums over the rows of matrices, and matrices turned over: passes over all synapses, in blocks on all threads."""
+"""Passes over all numbers of a matrix, in blocks on all threads: sums of its columns, its transposed, tanh."""
 
 import numba
 import numpy as np
 
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.vectors import constants_of, tanh
 
 BLOCK_ROWS = 32  # whose terms are added in the precision of the matrix, before they go on in double precision
 TILE = 16  # rows and columns of a matrix that are turned over at once: a cache line of each
@@ -77,4 +78,19 @@ def turned_over(matrix):
     out = np.empty(matrix.shape[::-1], matrix.dtype)
     with numba_threads(-(-matrix.shape[1] // TILE), matrix.size / GRAIN):
         _turn_over(matrix, out)
+    return out
+
+
+@parallel_kernel
+def _tanh(x, constants, out):
+    """tanh of every row."""
+    for n in numba.prange(len(x)):
+        tanh(x[n], constants, out[n])
+
+
+def tanh_of(matrix, out=None):
+    """tanh of a contiguous matrix, into ``out`` where it is given."""
+    out = np.empty_like(matrix) if out is None else out
+    with numba_threads(len(matrix), matrix.size / GRAIN):
+        _tanh(matrix, constants_of(matrix.dtype), out)
     return out

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vmfcore.numerics.sums import column_dots, turned_over
+from vmfcore.numerics.passes import column_dots, turned_over
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -1,0 +1,106 @@
+"""Samples of machines: exact ones of few hidden units, or block-Gibbs chains."""
+
+import numpy as np
+
+from vmfcore import checks
+from vmfcore.data.packing import PackedSpins
+from vmfcore.machines.machine import Machine, check_machine, couplings_of, hidden_means
+from vmfcore.networks.exact import draw_exactly
+from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
+from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
+from vmfcore.numerics.streams import Stream, generator, stream_key
+
+MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
+N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
+
+
+def sample(machine: Machine, n_samples: int, *, start=None, clamped=None, n_sweeps=None, seed: int) -> np.ndarray:
+    r"""Samples of the visible spins, exact or by independent block-Gibbs chains.
+
+    Parameters
+    ----------
+    machine : Machine
+    n_samples : int >= 1
+        M.
+    start : (M, N) array, ±1, or None
+        Where the chains start, data for example; None: independent pixels at the visible fields.
+    clamped : (N,) or (M, N) array of -1, 0 and +1, or None
+        Spins that are held: those that are ±1, for all samples or for each.  The others are drawn given these.
+    n_sweeps : int >= 1 or None
+        Of each chain.  None: none and exact samples for P <= 16 without ``start`` and ``clamped``, otherwise 1000.
+    seed : int >= 0
+
+    Returns
+    -------
+    (M, N) int8 array
+        ±1.
+
+    Notes
+    -----
+    Exact: O(2^P N P + M N P).  Chains: O(n_sweeps M N P), in single precision.  They follow the machine's
+    distribution only where they relax within ``n_sweeps``: a well trained machine has many states, and 1000 sweeps that
+    start in data show the states around them rather than how often the machine visits each.  Same bits for any number
+    of threads.
+
+    Examples
+    --------
+    >>> import vmfcore as vmf
+    >>> teacher = vmf.planted(20, 3, beta=1.0, seed=1)
+    >>> vmf.sample(teacher, 5, seed=1).shape
+    (5, 20)
+    """
+    machine = check_machine(machine)
+    n_visible, n_hidden = machine.weights.shape
+    checks.integer(1, n_samples=n_samples)
+    checks.integer(0, seed=seed)
+    if start is not None:
+        start = checks.spins(start, shape=(n_samples, n_visible), name="start")
+    if clamped is not None:
+        clamped = _checked_clamped(clamped, n_samples, n_visible)
+        start = None if start is None else np.where(clamped == 0, start, clamped)
+    is_free = start is None and clamped is None
+    if n_sweeps is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
+        fields = machine.visible_fields, machine.hidden_fields
+        return draw_exactly(machine.couplings, *fields, n_samples, generator(seed, Stream.SAMPLES))
+    n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
+    return _run_chains(machine, n_samples, start, clamped, n_sweeps, seed)
+
+
+def _checked_clamped(clamped, n_samples, n_visible):
+    """Spins to be held (M, N), int8: -1, 0 or +1."""
+    shape = (n_visible,) if np.ndim(clamped) == 1 else (n_samples, n_visible)
+    values = checks.array(shape, dtype=None, clamped=clamped)
+    if not np.isin(values, (-1, 0, 1)).all():
+        raise ValueError(f"clamped must hold -1, 0 and +1 only, got {values[~np.isin(values, (-1, 0, 1))][0]}")
+    return np.broadcast_to(values.astype(np.int8), (n_samples, n_visible))
+
+
+def _run_chains(machine, n_chains, start, clamped, n_sweeps, seed):
+    """The visible spins (K, N) of chains after so many sweeps, a block of chains after the other."""
+    n_visible, n_hidden = machine.weights.shape
+    couplings = couplings_of(machine, np.float32)
+    fields = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
+    rng = generator(seed, Stream.SAMPLES)
+    key = stream_key(seed, Stream.SAMPLES)
+    words = words_a_sweep(n_visible, n_hidden)
+    out = np.empty((n_chains, n_visible), np.int8)
+    for rows in blocks(n_chains, n_visible + n_hidden, IN_SHARED_CACHE):
+        held = None if clamped is None else clamped[rows]
+        if start is None:
+            # a sweep from independent pixels, which does not look at the hidden units
+            hidden = np.zeros((len(out[rows]), -(-n_hidden // 8)), np.uint8)
+            scales = [(0.0, 1.0)] + n_sweeps * [(1.0, 1.0)]
+        else:
+            hidden = draw_hidden(start[rows], machine, rng)
+            scales = n_sweeps * [(1.0, 1.0)]
+        for n, scales_of_sweep in enumerate(scales):
+            place = Place(key, (n * n_chains + rows.start) * words)
+            spins, _ = sweep(couplings, fields, hidden, place, scales_of_sweep, held)
+        out[rows] = PackedSpins(spins, n_visible).dense()
+    return out
+
+
+def draw_hidden(spins, machine, rng):
+    """Hidden units of a checked machine given the visible spins, packed (M, ⌈P/8⌉)."""
+    means = hidden_means(spins, machine)
+    return np.packbits(2 * rng.random(means.shape) - 1 < means, axis=1)

@@ -13,11 +13,11 @@ import naive
 import numpy as np
 import pytest
 from sklearn.neural_network import BernoulliRBM
+from timing import ROUNDS, in_turns, rested, seconds, step_seconds
 
 import vmfcore as vmf
 from vmfcore.bounds.beliefs import Posterior
 
-ROUNDS = 5
 TAP = vmf.Objective(model_term=vmf.Annealed(vmf.Tap()))
 PLAIN = vmf.Natural(tol=1e-12)  # a fit that takes all its steps
 
@@ -27,45 +27,11 @@ def annealed(rule_step):
     return {"objective": TAP, "rule": vmf.Natural(step_size=rule_step, tol=1e-12)}
 
 
-def seconds(function, n):
-    """Median time of n calls."""
-    times = []
-    for _ in range(n):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
-
-
 def gemm_pair(spins, n_hidden, dtype):
     """The two matrix products of a data term, by numpy on all threads."""
     x, means = spins.astype(dtype), np.ones((spins.shape[1], n_hidden), dtype)
     response = np.ones((len(spins), n_hidden), dtype)
     return lambda: (x @ means, x.T @ response)
-
-
-def step_seconds(spins, n_hidden, n_steps, *, every=1, **options):
-    """Median time of a step of `fit`, from one call of the callback to the next; the first ten steps are left out.
-
-    At a step that the callback sees the bound is computed as well.
-    """
-    ticks = []
-    callback = vmf.Every(every, lambda *_: ticks.append(time.perf_counter()))
-    vmf.fit(spins, n_hidden, 1.0, n_steps=n_steps, callback=callback, seed=0, **options)
-    return float(np.median(np.diff(ticks)[max(1, 10 // every) :])) / every
-
-
-def rested(function):
-    """Call a function when the idle threads of the one before have stopped to spin."""
-    time.sleep(0.3)
-    return function()
-
-
-def in_turns(benchmark, ours, reference):
-    """Medians over rounds of what ``ours()`` and ``reference()`` return, called in turns after one round unrecorded."""
-    pairs = []
-    benchmark.pedantic(lambda: pairs.append((rested(ours), rested(reference))), rounds=ROUNDS, warmup_rounds=1)
-    return np.median(pairs[1:], axis=0)
 
 
 def script(text):

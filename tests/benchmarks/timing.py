@@ -1,6 +1,7 @@
-"""What the benchmarks share: times of calls and of steps, in turns with their references."""
+"""What the benchmarks share: times of calls, of steps and of what a loop adds, in turns with their references."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,15 @@ def seconds(function, n):
         function()
         times.append(time.perf_counter() - start)
     return float(np.median(times))
+
+
+def seconds_each(function, few, many):
+    """Time that ``function(n)`` takes for each of the n of its loop, of the difference between many and few."""
+    start = time.perf_counter()
+    function(few)
+    between = time.perf_counter()
+    function(many)
+    return (time.perf_counter() - between - (between - start)) / (many - few)
 
 
 def step_seconds(spins, n_hidden, n_steps, *, every=1, **options):
@@ -45,3 +55,19 @@ def in_turns(benchmark, *functions):
 
     benchmark.pedantic(one_round, rounds=ROUNDS, warmup_rounds=1)
     return np.median(times[1:], axis=0)
+
+
+def images(batch_size):
+    """`vmf.IMAGES` with batches of this size and as many chains, and without its number of steps.
+
+    Its chains start and end with an annealing of 10 temperatures, since it is the steps that are timed; what that says
+    about ln Z is worth nothing, which is what `NO_LOG_Z` is for.
+    """
+    model_term = replace(vmf.IMAGES["objective"].model_term, solver=vmf.Gibbs(batch_size, n_temperatures=10))
+    options = vmf.IMAGES | {"objective": replace(vmf.IMAGES["objective"], model_term=model_term)}
+    options["batch_size"] = batch_size
+    del options["n_steps"]
+    return options
+
+
+NO_LOG_Z = "ignore:fewer than 3 chains:vmfcore.ConvergenceWarning"  # a filter of warnings

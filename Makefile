@@ -1,5 +1,6 @@
 # make run: every notebook into runs/             make sweep CONFIG=phase_diagram: a sweep     make report: one page
 # make test: unit tests, notebook regression      make bench: timings against references       make lint: style
+# make bench-peers: another program, in an environment of its own, for make bench to compare with
 # PROFILE=slurm or cluster-generic: run and sweep on a cluster; after a kill -9: make unlock run, make unlock sweep ...
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/$(PROFILE)
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: run sweep report unlock test bench lint notebooks lock minimum clean
+.PHONY: run sweep report unlock test bench bench-peers lint notebooks lock minimum clean
 
 run: .venv/ready
 	$(SNAKEMAKE) --rerun-incomplete
@@ -35,11 +36,19 @@ test: .venv/ready
 	$(BIN)/pytest --doctest-modules vmfcore
 	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 
-# timings against references, in a table and runs/benchmark.json; three minutes of an idle machine, Linux
+# timings against references, in a table and runs/benchmark.json; five minutes of an idle machine, Linux
 bench: .venv/ready
 	@mkdir -p runs
 	$(BIN)/pytest tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
 		--benchmark-json=runs/benchmark.json --benchmark-columns=median,rounds -p no:nbval
+
+# another program for the same task, which make bench compares with where it is there; nothing else needs it
+bench-peers: .venv-peers/ready
+
+.venv-peers/ready: tests/benchmarks/peers.txt
+	$(PYTHON) -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -71,4 +80,4 @@ minimum: .venv/ready
 	.venv-minimum/bin/pytest tests
 
 clean:
-	rm -rf runs .venv .venv-minimum .snakemake
+	rm -rf runs .venv .venv-minimum .venv-peers .snakemake

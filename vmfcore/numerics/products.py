@@ -20,7 +20,7 @@ import numpy as np
 
 from vmfcore.numerics import simd
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
-from vmfcore.numerics.simd import add, load, store, subtract
+from vmfcore.numerics.simd import add, load, n_lanes, store, subtract
 
 N_VECTORS = 4  # of the columns of a chunk, which stay in registers while all groups of a row are added
 BYTES_AT_ONCE = 8  # of spins: the tables of their sixteen groups stay in the second cache
@@ -32,15 +32,15 @@ GRAIN = 2**19  # products of a spin and a number that are worth a thread
 @kernel
 def _chunk(array):
     """How many columns of an array are one chunk."""
-    return N_VECTORS * (simd.BYTES // array.itemsize)
+    return N_VECTORS * n_lanes(array)
 
 
 @kernel
 def _aligned(size, like):
     """A new array that begins where a cache line does: a vector that crosses two takes twice as long."""
-    per_line = simd.BYTES // like.itemsize
+    per_line = n_lanes(like)
     array = np.empty(size + per_line, like.dtype)
-    start = -(array.ctypes.data // like.itemsize) % per_line
+    start = -(array.ctypes.data // array.itemsize) % per_line
     return array[start : start + size]
 
 
@@ -56,9 +56,9 @@ def _store_sums(half, sum_34, difference_34, tables, start, width):
 @kernel
 def _build_tables(matrix, stride, width, tables):
     """The signed sums of the four rows of every group, of some columns; rows are ``stride`` apart in the matrix."""
-    n_lanes = simd.BYTES // tables.itemsize
+    lanes = n_lanes(tables)
     for group in range(-(-matrix.size // (4 * stride))):
-        for column in range(0, width, n_lanes):
+        for column in range(0, width, lanes):
             first = 4 * group * stride + column
             w1 = load(matrix, first)
             w2 = load(matrix, first + stride)
@@ -78,10 +78,10 @@ def _build_tables(matrix, stride, width, tables):
 
 
 @kernel
-def _add_tables(bits, tables, is_first, product, start, stride):
-    """Add to the rows of one chunk of the product what the tables hold for their spins, two groups a byte."""
+def _add_tables(bits, first_byte, n_bytes, tables, is_first, product, start, stride):
+    """Add to the rows of one chunk of the product what the tables hold for some bytes of spins, two groups a byte."""
     chunk = _chunk(tables)
-    n_lanes = chunk // N_VECTORS
+    lanes = n_lanes(tables)
     x1 = x2 = x3 = x4 = subtract(load(tables, 0), load(tables, 0))
     zero = x1
     for a in range(bits.shape[0]):
@@ -90,27 +90,24 @@ def _add_tables(bits, tables, is_first, product, start, stride):
             x1 = x2 = x3 = x4 = zero
         else:
             x1 = load(product, first)
-            x2 = load(product, first + n_lanes)
-            x3 = load(product, first + 2 * n_lanes)
-            x4 = load(product, first + 3 * n_lanes)
+            x2 = load(product, first + lanes)
+            x3 = load(product, first + 2 * lanes)
+            x4 = load(product, first + 3 * lanes)
         table = 0
-        for b in range(bits.shape[1]):
+        for b in range(first_byte, first_byte + n_bytes):
             byte = np.intp(bits[a, b])
-            row = table + (byte >> 4) * chunk
-            x1 = add(x1, load(tables, row))
-            x2 = add(x2, load(tables, row + n_lanes))
-            x3 = add(x3, load(tables, row + 2 * n_lanes))
-            x4 = add(x4, load(tables, row + 3 * n_lanes))
-            row = table + (16 + (byte & 15)) * chunk
-            x1 = add(x1, load(tables, row))
-            x2 = add(x2, load(tables, row + n_lanes))
-            x3 = add(x3, load(tables, row + 2 * n_lanes))
-            x4 = add(x4, load(tables, row + 3 * n_lanes))
+            high = table + (byte >> 4) * chunk
+            low = table + (16 + (byte & 15)) * chunk
+            # a sum waits for the one before it: the two groups of a byte are added first
+            x1 = add(x1, add(load(tables, high), load(tables, low)))
+            x2 = add(x2, add(load(tables, high + lanes), load(tables, low + lanes)))
+            x3 = add(x3, add(load(tables, high + 2 * lanes), load(tables, low + 2 * lanes)))
+            x4 = add(x4, add(load(tables, high + 3 * lanes), load(tables, low + 3 * lanes)))
             table += 32 * chunk
         store(product, first, x1)
-        store(product, first + n_lanes, x2)
-        store(product, first + 2 * n_lanes, x3)
-        store(product, first + 3 * n_lanes, x4)
+        store(product, first + lanes, x2)
+        store(product, first + 2 * lanes, x3)
+        store(product, first + 3 * lanes, x4)
 
 
 @kernel
@@ -135,11 +132,11 @@ def _multiply_chunk(bits, matrix, first_column, product, start, stride):
     for byte in range(0, n_whole, BYTES_AT_ONCE):
         end = min(byte + BYTES_AT_ONCE, n_whole)
         _build_tables(matrix[8 * byte : 8 * end].ravel()[first_column:], n_columns, chunk, tables)
-        _add_tables(bits[:, byte:end], tables, byte == 0, product, start, stride)
+        _add_tables(bits, byte, end - byte, tables, byte == 0, product, start, stride)
     n_left = n_rows - 8 * n_whole
     if n_left:
         _build_tables(_last_rows(matrix, n_left, first_column, chunk), chunk, chunk, tables)
-        _add_tables(bits[:, n_whole:], tables, n_whole == 0, product, start, stride)
+        _add_tables(bits, n_whole, 1, tables, n_whole == 0, product, start, stride)
 
 
 @parallel_kernel
@@ -174,54 +171,54 @@ def _copy_columns(source, first_source, target, first_target):
 @kernel
 def _add_tables_of_four(bits, tables, is_first, product):
     """The same for one vector of columns: four rows at a time, since a sum waits for the one before it."""
-    n_lanes = simd.BYTES // tables.itemsize
+    lanes = n_lanes(tables)
     last = len(bits) - 1
     x1 = x2 = x3 = x4 = subtract(load(tables, 0), load(tables, 0))
     zero = x1
     for a in range(0, len(bits), 4):
-        first = a * n_lanes
+        first = a * lanes
         if is_first:
             x1 = x2 = x3 = x4 = zero
         else:
             x1 = load(product, first)
-            x2 = load(product, first + n_lanes)
-            x3 = load(product, first + 2 * n_lanes)
-            x4 = load(product, first + 3 * n_lanes)
+            x2 = load(product, first + lanes)
+            x3 = load(product, first + 2 * lanes)
+            x4 = load(product, first + 3 * lanes)
         table = 0
         for b in range(bits.shape[1]):
             byte1 = np.intp(bits[a, b])
             byte2 = np.intp(bits[min(a + 1, last), b])
             byte3 = np.intp(bits[min(a + 2, last), b])
             byte4 = np.intp(bits[min(a + 3, last), b])
-            x1 = add(x1, load(tables, table + (byte1 >> 4) * n_lanes))
-            x2 = add(x2, load(tables, table + (byte2 >> 4) * n_lanes))
-            x3 = add(x3, load(tables, table + (byte3 >> 4) * n_lanes))
-            x4 = add(x4, load(tables, table + (byte4 >> 4) * n_lanes))
-            table += 16 * n_lanes
-            x1 = add(x1, load(tables, table + (byte1 & 15) * n_lanes))
-            x2 = add(x2, load(tables, table + (byte2 & 15) * n_lanes))
-            x3 = add(x3, load(tables, table + (byte3 & 15) * n_lanes))
-            x4 = add(x4, load(tables, table + (byte4 & 15) * n_lanes))
-            table += 16 * n_lanes
+            x1 = add(x1, load(tables, table + (byte1 >> 4) * lanes))
+            x2 = add(x2, load(tables, table + (byte2 >> 4) * lanes))
+            x3 = add(x3, load(tables, table + (byte3 >> 4) * lanes))
+            x4 = add(x4, load(tables, table + (byte4 >> 4) * lanes))
+            table += 16 * lanes
+            x1 = add(x1, load(tables, table + (byte1 & 15) * lanes))
+            x2 = add(x2, load(tables, table + (byte2 & 15) * lanes))
+            x3 = add(x3, load(tables, table + (byte3 & 15) * lanes))
+            x4 = add(x4, load(tables, table + (byte4 & 15) * lanes))
+            table += 16 * lanes
         store(product, first, x1)
-        store(product, first + n_lanes, x2)
-        store(product, first + 2 * n_lanes, x3)
-        store(product, first + 3 * n_lanes, x4)
+        store(product, first + lanes, x2)
+        store(product, first + 2 * lanes, x3)
+        store(product, first + 3 * lanes, x4)
 
 
 @parallel_kernel
 def _multiply_narrow(bits, matrix, n_blocks, product):
     """σ W for a matrix of one vector of columns, with zeros up to whole bytes of rows; four spare rows of product."""
-    n_lanes = matrix.shape[1]
+    lanes = matrix.shape[1]
     n_rows = len(bits)
     for block in numba.prange(n_blocks):
         first = 4 * (block * n_rows // (4 * n_blocks))
         last = 4 * ((block + 1) * n_rows // (4 * n_blocks)) if block + 1 < n_blocks else n_rows
-        tables = _aligned(32 * n_lanes * NARROW_BYTES_AT_ONCE, matrix)
+        tables = _aligned(32 * lanes * NARROW_BYTES_AT_ONCE, matrix)
         out = product[first : last + 4].ravel()
         for byte in range(0, bits.shape[1], NARROW_BYTES_AT_ONCE):
             end = min(byte + NARROW_BYTES_AT_ONCE, bits.shape[1])
-            _build_tables(matrix[8 * byte : 8 * end].ravel(), n_lanes, n_lanes, tables)
+            _build_tables(matrix[8 * byte : 8 * end].ravel(), lanes, lanes, tables)
             _add_tables_of_four(bits[first:last, byte:end], tables, byte == 0, out)
 
 
@@ -266,14 +263,14 @@ def multiply(bits, matrix):
     """
     n_samples = len(bits)
     n_columns = matrix.shape[1]
-    n_lanes = simd.BYTES // matrix.itemsize
-    chunk = N_VECTORS * n_lanes
+    lanes = simd.BYTES // matrix.itemsize
+    chunk = N_VECTORS * lanes
     n_chunks = -(-n_columns // chunk)
     n_blocks = _n_blocks(n_samples, n_chunks)
     with numba_threads(n_blocks * n_chunks, n_samples * matrix.size / GRAIN):
-        if n_columns <= n_lanes:
-            product = np.empty((n_samples + 4, n_lanes), matrix.dtype)
-            _multiply_narrow(bits, _padded(matrix, 8 * bits.shape[1], n_lanes), n_blocks, product)
+        if n_columns <= lanes:
+            product = np.empty((n_samples + 4, lanes), matrix.dtype)
+            _multiply_narrow(bits, _padded(matrix, 8 * bits.shape[1], lanes), n_blocks, product)
             return np.ascontiguousarray(product[:n_samples, :n_columns])
         if n_columns < chunk:
             matrix = _padded(matrix, len(matrix), chunk)

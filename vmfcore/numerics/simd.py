@@ -15,6 +15,11 @@ BYTES = 64
 SCALARS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
 
+def n_lanes(array):
+    """How many numbers of an array a vector holds: a constant of its type."""
+    return BYTES // array.itemsize
+
+
 def load(array, start):
     """The vector of the numbers of a one-dimensional array from ``start`` on; the array is not checked for its end."""
     return array[start : start + BYTES // array.itemsize].copy()
@@ -57,6 +62,16 @@ def _pointer(context, builder, array_type, array, start):
     data = context.make_array(array_type)(context, builder, array).data
     vector = context.get_value_type(Vector(array_type.dtype))
     return builder.bitcast(builder.gep(data, [start]), vector.as_pointer())
+
+
+@intrinsic
+def _n_lanes(typing, array):
+    """`n_lanes`, compiled."""
+
+    def code(context, builder, signature, arguments):
+        return context.get_constant(types.intp, BYTES // (signature.args[0].dtype.bitwidth // 8))
+
+    return types.intp(array), code
 
 
 @intrinsic
@@ -105,6 +120,7 @@ def _subtract(typing, x, y):
 
 
 if not numba.config.DISABLE_JIT:
+    n_lanes = _n_lanes
     load = _load
     store = _store
     add = _add

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vmfcore.numerics.passes import column_dots, turned_over
+from vmfcore.numerics.passes import column_dots, column_products, tanh_of, turned_over
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -12,4 +12,10 @@ def test_sums_and_transposed(shape, dtype, rng):
     scale = 32 * np.finfo(dtype).eps
     expected = (x.astype(float) * y).sum(axis=0)
     np.testing.assert_allclose(column_dots(x, y), expected, atol=scale * np.abs(x * y).sum(axis=0).max(), rtol=0)
+    vectors = rng.normal(size=(2, shape[0])).astype(dtype)
+    expected = vectors.astype(float) @ x
+    atol = scale * (np.abs(vectors) @ np.abs(x)).max()
+    np.testing.assert_allclose(column_products(vectors, x), expected, atol=atol, rtol=0)
     np.testing.assert_array_equal(turned_over(x), x.T)
+    # a rounding of 1 of each of numerator, denominator and exponential
+    np.testing.assert_allclose(tanh_of(x), np.tanh(x.astype(float)), atol=3 * np.finfo(dtype).eps, rtol=0)

@@ -22,6 +22,7 @@ from vmfcore.bounds.gradient import Centre
 from vmfcore.bounds.synapses import GRAIN, rows_of_block
 from vmfcore.data.packing import pixel_fields, total_spins
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
+from vmfcore.numerics.passes import column_products
 from vmfcore.numerics.vectors import LANES, lane_dot
 
 LEARNT_BETAS = ("no", "global", "unit")
@@ -155,8 +156,9 @@ def _next_beta(real, means, slopes, learn, n_samples, step_size, max_beta):
     slope = slopes.log_beta
     if real.is_centred:
         # what the couplings pull the hidden units to, in the mean image and in its derivative
-        vectors = np.stack([real.pixel_means, slopes.visible_fields], axis=1)
-        of_pixels, of_slopes = np.moveaxis(np.matmul(vectors.astype(means.dtype), means), 1, 0)
+        vectors = np.stack([real.pixel_means, slopes.visible_fields], axis=1).astype(means.dtype)
+        of_replicas = [column_products(*replica) for replica in zip(vectors, means, strict=True)]
+        of_pixels, of_slopes = np.stack(of_replicas, axis=1)
         scales = real.beta / np.sqrt(means.shape[1])
         slope = slope - scales * (slopes.hidden_fields * of_pixels + real.centre * of_slopes)
     curvature = n_samples * real.beta**2

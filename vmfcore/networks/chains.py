@@ -66,6 +66,6 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         transposed = transpose(spins, n_visible)
         m[k] = column_sums(transposed, n_chains) / n_chains
         r[k] = hidden.mean(axis=0, dtype=np.float64)
+        hidden /= n_chains
         correlations[k] = multiply(transposed, hidden)
-    correlations /= n_chains
     return m, r, correlations, chains

@@ -54,7 +54,11 @@ def numba_threads(n_jobs, n_grains):
     To wake a thread takes some 10 µs, and milliseconds where another process holds its core.
     """
     before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(n_jobs, int(n_grains), before)))
+    wanted = max(1, min(n_jobs, int(n_grains), before))
+    if wanted == before:
+        yield
+        return
+    numba.set_num_threads(wanted)
     try:
         yield
     finally:

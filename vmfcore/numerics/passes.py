@@ -12,6 +12,43 @@ GRAIN = 2**15  # numbers that are worth a thread
 
 
 @kernel
+def _products_of_block(vectors, first, rows, sums):
+    """Σ_n v_n x_nc of some rows x from row ``first`` on, for each of the vectors."""
+    for k in range(len(vectors)):
+        vector = vectors[k]
+        in_precision = np.zeros_like(rows[0])
+        for n in range(len(rows)):
+            row = rows[n]
+            number = vector[first + n]
+            for c in range(in_precision.size):
+                in_precision[c] += number * row[c]
+        sums[k] = in_precision
+
+
+@parallel_kernel
+def _column_products(vectors, matrix, sums):
+    """The same for all rows, of each block of rows."""
+    for block in numba.prange(len(sums)):
+        first = BLOCK_ROWS * block
+        _products_of_block(vectors, first, matrix[first : first + BLOCK_ROWS], sums[block])
+
+
+def column_products(vectors, matrix):
+    """Σ_n v_kn x_nc of vectors (K, N) and a matrix (N, C) of one precision, contiguous: (K, C) float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> column_products(np.array([[1.0, 10.0]]), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([[31., 42.]])
+    """
+    sums = np.empty((-(-len(matrix) // BLOCK_ROWS), len(vectors), matrix.shape[1]))
+    with numba_threads(len(sums), matrix.size / GRAIN):
+        _column_products(vectors, matrix, sums)
+    return sums.sum(axis=0)
+
+
+@kernel
 def _dots_of_block(x, y, sums):
     """Σ x y of every column of a few rows."""
     in_precision = np.zeros_like(x[0])

@@ -11,10 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore.numerics.jit import kernel
+from vmfcore.numerics.simd import n_lanes
 
 LANES = 16  # numbers that a loop keeps apart, so that it runs in parallel and yet adds in the same order everywhere
 LARGEST_PRODUCT = 1e150  # products of two numbers up to it do not overflow in double precision
-N_TAYLOR = 12  # terms of exp on [-ln 2/2, ln 2/2]
+N_TAYLOR = 12  # terms of exp on [-ln 2/2, ln 2/2], in double precision
+N_TAYLOR_SINGLE = 8  # and in single precision
 N_SERIES = 10  # terms of ln on [√½, √2]
 
 
@@ -30,7 +32,8 @@ class Constants(NamedTuple):
     newton_tolerance: np.floating  # a step of Newton's method that leaves an error of its square
     smallest_square: np.floating  # its square is not subnormal: many processors are slow with those
     taylor: np.ndarray  # (N_TAYLOR,), coefficients 1/k! of exp
-    powers: np.ndarray  # 2^-k, for all k that `exp` may meet
+    integer: np.dtype  # as wide as the numbers
+    mantissa_bits: np.integer  # behind the exponent
 
 
 class LogConstants(NamedTuple):
@@ -57,6 +60,7 @@ def constants_of(dtype):
         log2_low = 1.9082149292705877e-10
     real = np.dtype(dtype).type
     limits = np.finfo(dtype)
+    mantissa_bits = np.int32(23) if dtype == np.float32 else np.int64(52)
     return Constants(
         one=real(1.0),
         half=real(0.5),
@@ -67,7 +71,8 @@ def constants_of(dtype):
         newton_tolerance=real(math.sqrt(limits.eps)),
         smallest_square=real(1.01 * math.sqrt(limits.tiny)),
         taylor=np.array([1.0 / math.factorial(k) for k in range(N_TAYLOR)], dtype),
-        powers=(2.0 ** -np.arange(1075.0)).astype(dtype),
+        integer=mantissa_bits.dtype,
+        mantissa_bits=mantissa_bits,
     )
 
 
@@ -100,12 +105,12 @@ def max_factors(largest_log, dtype):
 
 @kernel
 def exp(x, constants, out, work, index):
-    """out = exp(-2|x|): a power of 2 from a table times a polynomial on [-ln 2/2, ln 2/2].
+    """out = exp(-2|x|): a polynomial on [-ln 2/2, ln 2/2], whose exponent is then lowered.
 
     ``work``, as x, and ``index``, int32, are overwritten.
     """
-    powers = constants.powers
     taylor = constants.taylor
+    n_terms = N_TAYLOR_SINGLE if n_lanes(x) == LANES else N_TAYLOR
     # 2|x| = k ln 2 - y with the integer k next to 2|x|/ln 2
     for a in range(x.size):
         work[a] = min(abs(x[a]) + abs(x[a]), constants.largest_argument)
@@ -115,13 +120,14 @@ def exp(x, constants, out, work, index):
     # exp(y) by Horner's rule
     for a in range(x.size):
         y = (out[a] * constants.log2_high - work[a]) + out[a] * constants.log2_low
-        polynomial = taylor[N_TAYLOR - 1]
-        for k in range(N_TAYLOR - 2, -1, -1):
+        polynomial = taylor[n_terms - 1]
+        for k in range(n_terms - 2, -1, -1):
             polynomial = taylor[k] + y * polynomial
         out[a] = polynomial
-    # times 2^-k
+    # times 2^-k, which is far from subnormal
+    bits = out.view(constants.integer)
     for a in range(x.size):
-        out[a] *= powers[index[a]]
+        bits[a] -= index[a] << constants.mantissa_bits
 
 
 @kernel

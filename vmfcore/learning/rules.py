@@ -87,18 +87,17 @@ class Natural:
         return NaturalState(natural, np.tanh(natural))
 
     def step(self, state, gradient, prior_mean, step_size, kl_weight):
-        """The next state, from the `Gradient` of the objective without its KL."""
+        """The next state, from the `Gradient` of the objective without its KL; θ is overwritten."""
         dtype = state.means.dtype
         numbers = _Step(
             dtype.type(1 - step_size),
             dtype.type(step_size / kl_weight),
             dtype.type(step_size * math.atanh(prior_mean)),
         )
-        natural = np.empty_like(state.natural)
         means = np.empty_like(state.means)
         with numba_threads(len(means) * means.shape[1], means.size / GRAIN):
-            _natural_step(state.natural, gradient.terms(), numbers, constants_of(dtype), natural, means)
-        return NaturalState(natural, means)
+            _natural_step(gradient.terms(), numbers, constants_of(dtype), state.natural, means)
+        return NaturalState(state.natural, means)
 
 
 class _Step(NamedTuple):
@@ -110,20 +109,19 @@ class _Step(NamedTuple):
 
 
 @kernel
-def _natural_step_of_block(replica, first, before, terms, step, constants, natural, means):
+def _natural_step_of_block(replica, first, terms, step, constants, natural, means):
     """A natural step of some rows: their derivative, θ and λ while they are in cache."""
-    rows = np.empty_like(before)
+    rows = np.empty_like(natural)
     gradient_of_rows(replica, first, terms, rows)
     gradient = rows.ravel()
-    old = before.ravel()
-    new = natural.ravel()
-    for a in range(new.size):
-        new[a] = step.keep * old[a] + (step.gain * gradient[a] + step.prior)
-    tanh(new, constants, means.ravel())
+    theta = natural.ravel()
+    for a in range(theta.size):
+        theta[a] = step.keep * theta[a] + (step.gain * gradient[a] + step.prior)
+    tanh(theta, constants, means.ravel())
 
 
 @parallel_kernel
-def _natural_step(before, terms, step, constants, natural, means):
+def _natural_step(terms, step, constants, natural, means):
     """A natural step of all synapses."""
     n_replicas, n_visible, n_hidden = means.shape
     rows = rows_of_block(n_hidden)
@@ -132,7 +130,7 @@ def _natural_step(before, terms, step, constants, natural, means):
         r = job // n_blocks
         first = rows * (job % n_blocks)
         block = slice(first, min(first + rows, n_visible))
-        _natural_step_of_block(r, first, before[r, block], terms, step, constants, natural[r, block], means[r, block])
+        _natural_step_of_block(r, first, terms, step, constants, natural[r, block], means[r, block])
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
     n_chains = chains.hidden.shape[1]
     m = np.empty((n_replicas, n_visible))
     r = np.empty((n_replicas, n_hidden))
-    correlations = np.empty((n_replicas, n_visible, n_hidden), np.float32)
+    correlations = []
     for k in range(n_replicas):
         # one sweep, with the random numbers of this replica and this step
         key, n_sweeps = chains.streams[k]
@@ -67,5 +67,6 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         m[k] = column_sums(transposed, n_chains) / n_chains
         r[k] = hidden.mean(axis=0, dtype=np.float64)
         hidden /= n_chains
-        correlations[k] = multiply(transposed, hidden)
-    return m, r, correlations, chains
+        correlations.append(multiply(transposed, hidden))
+    averaged = correlations[0][None] if n_replicas == 1 else np.stack(correlations)
+    return m, r, averaged, chains

@@ -1,6 +1,5 @@
 """How kernels are compiled and on how many threads they run."""
 
-import contextlib
 import functools
 from pathlib import Path
 
@@ -47,19 +46,22 @@ def one_blas_thread():
     return _controller().limit(limits=1, user_api="blas")
 
 
-@contextlib.contextmanager
-def numba_threads(n_jobs, n_grains):
+class numba_threads:
     """Context in which a parallel kernel wakes no more threads than it has jobs, and grains of work worth a thread.
 
     To wake a thread takes some 10 µs, and milliseconds where another process holds its core.
     """
-    before = numba.get_num_threads()
-    wanted = max(1, min(n_jobs, int(n_grains), before))
-    if wanted == before:
-        yield
-        return
-    numba.set_num_threads(wanted)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+
+    __slots__ = ("before", "wanted")
+
+    def __init__(self, n_jobs, n_grains):
+        self.before = numba.get_num_threads()
+        self.wanted = max(1, min(n_jobs, int(n_grains), self.before))
+
+    def __enter__(self):
+        if self.wanted != self.before:
+            numba.set_num_threads(self.wanted)
+
+    def __exit__(self, *_):
+        if self.wanted != self.before:
+            numba.set_num_threads(self.before)

@@ -13,7 +13,7 @@ from vmfcore import checks
 from vmfcore.data.packing import PackedSpins, check_packed, pack_spins
 from vmfcore.networks.couplings import OneBitCouplings, RealCouplings
 from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
-from vmfcore.numerics.passes import tanh_of
+from vmfcore.numerics.passes import to_tanh
 
 
 def signs(means):
@@ -171,10 +171,7 @@ def hidden_means(spins, machine: Machine) -> np.ndarray:
     (5, 3)
     """
     data, machine = check_data(spins, machine)
-    means = np.empty((len(data.bits), machine.weights.shape[1]))
-    for block, fields in hidden_field_blocks(data, machine):
-        tanh_of(fields, means[block])
-    return means
+    return to_tanh(couplings_of(machine, np.float64).on_hidden(data.bits), machine.hidden_fields)
 
 
 def visible_means(hidden, machine: Machine) -> np.ndarray:

@@ -8,7 +8,7 @@ from vmfcore.networks.annealing import anneal, log_mean
 from vmfcore.networks.couplings import RealCouplings
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
 from vmfcore.numerics.bits import column_sums, transpose
-from vmfcore.numerics.passes import tanh_of
+from vmfcore.numerics.passes import to_tanh
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.streams import Stream, stream_key
 
@@ -62,7 +62,7 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         spins, exerted = sweep(RealCouplings.of(couplings[k]), fields, chains.hidden[k], place)
         chains.streams[k, 1] += np.uint64(1)
         # averages over the chains
-        hidden = tanh_of(exerted)
+        hidden = to_tanh(exerted, np.zeros(n_hidden))
         transposed = transpose(spins, n_visible)
         m[k] = column_sums(transposed, n_chains) / n_chains
         r[k] = hidden.mean(axis=0, dtype=np.float64)

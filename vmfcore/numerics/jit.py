@@ -11,6 +11,8 @@ from vmfcore.numerics.kernel_cache import open_folder
 # without compilation there is nothing to keep
 KERNELS = None if numba.config.DISABLE_JIT else open_folder(Path(__file__).resolve().parents[1])
 
+MAX_THREADS = numba.config.NUMBA_NUM_THREADS
+
 
 def _compile(function, **options):
     """The compiled function, kept in KERNELS; compiled anew in each process where that is None."""
@@ -55,8 +57,10 @@ class numba_threads:
     __slots__ = ("before", "wanted")
 
     def __init__(self, n_jobs, n_grains):
-        self.before = numba.get_num_threads()
-        self.wanted = max(1, min(n_jobs, int(n_grains), self.before))
+        n_useful = max(1, min(n_jobs, int(n_grains)))
+        # numba is not even asked where there is work for all threads that it has
+        self.before = MAX_THREADS if n_useful >= MAX_THREADS else numba.get_num_threads()
+        self.wanted = min(n_useful, self.before)
 
     def __enter__(self):
         if self.wanted != self.before:

@@ -118,16 +118,23 @@ def turned_over(matrix):
     return out
 
 
+@kernel
+def _shifted_tanh(x, shift, constants):
+    """Replace a row x by tanh(x + shift)."""
+    for c in range(x.size):
+        x[c] += shift[c]
+    tanh(x, constants, x)
+
+
 @parallel_kernel
-def _tanh(x, constants, out):
-    """tanh of every row."""
-    for n in numba.prange(len(x)):
-        tanh(x[n], constants, out[n])
+def _tanh(matrix, shift, constants):
+    """The same for every row."""
+    for n in numba.prange(len(matrix)):
+        _shifted_tanh(matrix[n], shift, constants)
 
 
-def tanh_of(matrix, out=None):
-    """tanh of a contiguous matrix, into ``out`` where it is given."""
-    out = np.empty_like(matrix) if out is None else out
+def to_tanh(matrix, shift):
+    """Replace the rows x of a contiguous matrix by tanh(x + shift), with a shift (C,); returns the matrix."""
     with numba_threads(len(matrix), matrix.size / GRAIN):
-        _tanh(matrix, constants_of(matrix.dtype), out)
-    return out
+        _tanh(matrix, shift.astype(matrix.dtype), constants_of(matrix.dtype))
+    return matrix

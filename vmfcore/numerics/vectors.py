@@ -132,7 +132,7 @@ def exp(x, constants, out, work, index):
 
 @kernel
 def tanh(x, constants, out):
-    """out = tanh x = ±(1 - u)/(1 + u), u = exp(-2|x|), to a rounding of 1."""
+    """out = tanh x = ±(1 - u)/(1 + u), u = exp(-2|x|), to 5e-15 or a rounding of single precision; may be x."""
     one = constants.one
     u = np.empty_like(x)
     exp(x, constants, u, np.empty_like(x), np.empty(x.size, np.int32))

@@ -13,7 +13,11 @@ from matplotlib.image import AxesImage
 
 from vmfcore import checks
 from vmfcore.data.digits import SIDE
+from vmfcore.data.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.machines.machine import Machine
+from vmfcore.numerics.bits import column_sums, transpose
+from vmfcore.numerics.passes import to_tanh, turned_over
+from vmfcore.numerics.products import multiply
 
 FORMATS = ("png", "pdf")  # of every figure
 INITIAL_SPREAD = 0.01  # of the couplings of the baseline
@@ -123,7 +127,7 @@ def train_full_precision(
 
     Parameters
     ----------
-    spins : (M, N) array, ±1
+    spins : (M, N) array, ±1, or PackedSpins
     n_hidden : int >= 1
         P.
     n_steps, batch_size, n_chains : int >= 1
@@ -145,51 +149,56 @@ def train_full_precision(
     ----------
     T. Tieleman, ICML (2008); G. Montavon, K.-R. Müller, LNCS 7700, 621 (2012).
     """
-    spins = checks.spins(spins).astype(np.float32)
+    data = pack_spins(spins)
     checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, batch_size=batch_size, n_chains=n_chains)
     checks.real(0, 1, closed="right", step_size=step_size)
     rng = np.random.default_rng(checks.integer(0, seed=seed))
-    n_samples, n_visible = spins.shape
+    n_samples, n_visible = data.shape
 
     # couplings start small and random, fields at those of independent pixels, chains in the data
     couplings = (INITIAL_SPREAD * rng.normal(size=(n_visible, n_hidden))).astype(np.float32)
-    a = np.arctanh(spins.sum(axis=0) / (n_samples + 2))
-    b = np.zeros(n_hidden, np.float32)
-    chains = spins[rng.integers(n_samples, size=n_chains)]
+    a = pixel_fields(data)
+    b = np.zeros(n_hidden)
+    chains = data.take(rng.integers(n_samples, size=n_chains)).bits
 
     # the origin of the coordinates: the mean image, and a running mean of the hidden spins
-    pixels = spins.mean(axis=0)
-    centre = np.zeros(n_hidden, np.float32)
+    pixels = total_spins(data) / n_samples
+    centre = np.zeros(n_hidden)
 
     for step in range(n_steps):
-        batch = spins[rng.integers(n_samples, size=batch_size)]
+        batch = data.take(rng.integers(n_samples, size=batch_size)).bits
         rate = np.float32(step_size * (1 - step / n_steps))
 
-        # hidden means given the data, and given the chains
-        clamped = np.tanh(batch @ couplings + b)
-        free = np.tanh(chains @ couplings + b)
+        # hidden means given the data, and given the chains; products of ±1 spins by table, as our own machines have them
+        clamped = to_tanh(multiply(batch, couplings), b)
+        free = to_tanh(multiply(chains, couplings), b)
         hidden = _drawn(free, rng)
-        centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * clamped.mean(axis=0)
+        of_clamped, of_free = clamped.mean(axis=0), free.mean(axis=0)
+        centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * of_clamped
 
-        # the couplings follow the difference of the correlations
-        of_data = (batch - pixels).T @ (clamped - centre) / batch_size
-        of_chains = (chains - pixels).T @ (free - centre) / n_chains
-        change = rate * (of_data - of_chains)
+        # the couplings follow the difference of the correlations, each about the origin
+        along_batch, along_chains = transpose(batch, n_visible), transpose(chains, n_visible)
+        means, means_of_chains = column_sums(along_batch, batch_size) / batch_size, column_sums(along_chains, n_chains) / n_chains
+        change = multiply(along_batch, clamped / batch_size)
+        change -= multiply(along_chains, free / n_chains)
+        change -= np.outer(pixels, of_clamped - of_free).astype(np.float32)
+        change -= np.outer(means - means_of_chains, centre).astype(np.float32)
+        change *= rate
         couplings += change
 
         # the fields that of the means, and the couplings so that the mean fields of both layers stay
-        a = a + rate * (batch.mean(axis=0) - chains.mean(axis=0)) - change @ centre
-        b = b + rate * (clamped.mean(axis=0) - free.mean(axis=0)) - pixels @ change
+        a = a + rate * (means - means_of_chains) - change @ centre.astype(np.float32)
+        b = b + rate * (of_clamped - of_free) - pixels.astype(np.float32) @ change
 
         # a Gibbs step of the chains, at the new couplings
-        chains = _drawn(np.tanh(hidden @ couplings.T + a), rng)
+        visible = to_tanh(multiply(hidden, turned_over(couplings)), a)
+        chains = _drawn(visible, rng)
     return _machine_of(couplings, a, b)
 
 
 def _drawn(means, rng):
-    """Spins ±1 of given means, in single precision."""
-    uniform = 2 * rng.random(means.shape, np.float32) - 1
-    return np.where(uniform < means, np.float32(1), np.float32(-1))
+    """Packed spins of given means."""
+    return np.packbits(2 * rng.random(means.shape, np.float32) - 1 < means, axis=1)
 
 
 def _machine_of(couplings, visible_fields, hidden_fields):

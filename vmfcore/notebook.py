@@ -169,7 +169,7 @@ def train_full_precision(
         batch = data.take(rng.integers(n_samples, size=batch_size)).bits
         rate = np.float32(step_size * (1 - step / n_steps))
 
-        # hidden means given the data, and given the chains; products of ±1 spins by table, as our own machines have them
+        # hidden means given the data, and given the chains, by the same products as those of one-bit machines
         clamped = to_tanh(multiply(batch, couplings), b)
         free = to_tanh(multiply(chains, couplings), b)
         hidden = _drawn(free, rng)
@@ -177,17 +177,18 @@ def train_full_precision(
         centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * of_clamped
 
         # the couplings follow the difference of the correlations, each about the origin
-        along_batch, along_chains = transpose(batch, n_visible), transpose(chains, n_visible)
-        means, means_of_chains = column_sums(along_batch, batch_size) / batch_size, column_sums(along_chains, n_chains) / n_chains
-        change = multiply(along_batch, clamped / batch_size)
-        change -= multiply(along_chains, free / n_chains)
+        by_pixel = transpose(batch, n_visible)
+        chains_by_pixel = transpose(chains, n_visible)
+        excess = column_sums(by_pixel, batch_size) / batch_size - column_sums(chains_by_pixel, n_chains) / n_chains
+        change = multiply(by_pixel, clamped / batch_size)
+        change -= multiply(chains_by_pixel, free / n_chains)
         change -= np.outer(pixels, of_clamped - of_free).astype(np.float32)
-        change -= np.outer(means - means_of_chains, centre).astype(np.float32)
+        change -= np.outer(excess, centre).astype(np.float32)
         change *= rate
         couplings += change
 
         # the fields that of the means, and the couplings so that the mean fields of both layers stay
-        a = a + rate * (means - means_of_chains) - change @ centre.astype(np.float32)
+        a = a + rate * excess - change @ centre.astype(np.float32)
         b = b + rate * (of_clamped - of_free) - pixels.astype(np.float32) @ change
 
         # a Gibbs step of the chains, at the new couplings

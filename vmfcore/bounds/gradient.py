@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from vmfcore.bounds.synapses import GRAIN, rows_of_block
+from vmfcore.bounds.synapses import GRAIN, rows_of_block, rows_of_sum
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, tanh
 
@@ -42,7 +42,7 @@ class Response(NamedTuple):
         """Σ_i λ_iμ times it, (R, P) float64."""
         terms = self._terms()
         n_replicas, n_visible, n_hidden = self.means.shape
-        sums = np.empty((n_replicas, -(-n_visible // rows_of_block(n_hidden)), n_hidden))
+        sums = np.empty((n_replicas, -(-n_visible // rows_of_sum(n_hidden)), n_hidden))
         with numba_threads(sums.shape[0] * sums.shape[1], self.means.size / GRAIN):
             _products(terms, sums)
         return sums.sum(axis=1)
@@ -185,10 +185,9 @@ def _gradient(terms, out):
 
 @kernel
 def _products_of_block(replica, first, n_rows, terms, sums):
-    """Σ λ times the derivative of every hidden unit, over some rows."""
+    """Add Σ λ times the derivative of every hidden unit, over some rows."""
     rows = np.empty((n_rows, sums.size), terms.means.dtype)
     gradient_of_rows(replica, first, terms, rows)
-    sums[:] = 0
     for n in range(n_rows):
         row = rows[n]
         means = terms.means[replica, first + n]
@@ -196,16 +195,25 @@ def _products_of_block(replica, first, n_rows, terms, sums):
             sums[mu] += means[mu] * row[mu]
 
 
+@kernel
+def _products_of_job(replica, first, last, terms, sums):
+    """The same for the blocks of a job, one after the other."""
+    rows = rows_of_block(sums.size)
+    sums[:] = 0
+    for start in range(first, last, rows):
+        _products_of_block(replica, start, min(rows, last - start), terms, sums)
+
+
 @parallel_kernel
 def _products(terms, sums):
-    """Σ λ times the derivative, of each block of rows of each replica."""
+    """Σ λ times the derivative, of each job of each replica."""
     n_visible = terms.means.shape[1]
-    n_blocks = sums.shape[1]
-    rows = rows_of_block(sums.shape[2])
-    for job in numba.prange(len(sums) * n_blocks):
-        first = rows * (job % n_blocks)
-        n_rows = min(rows, n_visible - first)
-        _products_of_block(job // n_blocks, first, n_rows, terms, sums[job // n_blocks, job % n_blocks])
+    n_jobs = sums.shape[1]
+    rows = rows_of_sum(sums.shape[2])
+    for job in numba.prange(len(sums) * n_jobs):
+        first = rows * (job % n_jobs)
+        last = min(first + rows, n_visible)
+        _products_of_job(job // n_jobs, first, last, terms, sums[job // n_jobs, job % n_jobs])
 
 
 @kernel

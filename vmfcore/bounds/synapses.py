@@ -13,6 +13,7 @@ from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import LANES, lane_sum, log, log_constants_of, max_factors, sum_of_logs
 
 BLOCK = 2**11  # synapses of a job
+MIN_SUMMED = 32  # visible units of a job that leaves sums over them, so that there are few sums
 GRAIN = 2**13  # synapses that are worth a thread
 # of probabilities: a decided synapse has 6e-7 nats in single precision, by rounding
 CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}
@@ -30,6 +31,12 @@ class Slopes(NamedTuple):
 def rows_of_block(n_hidden):
     """How many visible units a job takes."""
     return max(1, BLOCK // n_hidden)
+
+
+@kernel
+def rows_of_sum(n_hidden):
+    """The same of a job that leaves a sum for each hidden unit, some blocks one after the other."""
+    return rows_of_block(n_hidden) * max(1, MIN_SUMMED // rows_of_block(n_hidden))
 
 
 @kernel

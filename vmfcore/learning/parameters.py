@@ -19,7 +19,7 @@ import numpy as np
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior
 from vmfcore.bounds.gradient import Centre
-from vmfcore.bounds.synapses import GRAIN, rows_of_block
+from vmfcore.bounds.synapses import GRAIN, rows_of_sum
 from vmfcore.data.packing import pixel_fields, total_spins
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.passes import column_products
@@ -202,7 +202,7 @@ def _pulls_of_block(replica, first, means, new_means, change, of_visible, of_hid
 def _pulls(means, new_means, change, of_visible, of_hidden):
     """The same for all rows, the sums over i of each block on its own."""
     n_replicas, n_visible, n_hidden = means.shape
-    rows = rows_of_block(n_hidden)
+    rows = rows_of_sum(n_hidden)
     n_blocks = of_hidden.shape[1]
     for job in numba.prange(n_replicas * n_blocks):
         r = job // n_blocks
@@ -221,7 +221,7 @@ def _pulls_of_change(means, new_means, real, new_beta):
     parts = real.beta / np.sqrt(n_visible), new_beta / np.sqrt(n_visible), real.pixel_means, real.centre
     change = _Change(*(part.astype(means.dtype) for part in parts))
     of_visible = np.empty((n_replicas, n_visible))
-    of_hidden = np.empty((n_replicas, -(-n_visible // rows_of_block(n_hidden)), n_hidden))
+    of_hidden = np.empty((n_replicas, -(-n_visible // rows_of_sum(n_hidden)), n_hidden))
     with numba_threads(n_replicas * of_hidden.shape[1], means.size / GRAIN):
         _pulls(means, new_means, change, of_visible, of_hidden)
     return of_visible, of_hidden.sum(axis=1)

@@ -8,7 +8,7 @@ from vmfcore.networks.annealing import anneal, log_mean
 from vmfcore.networks.couplings import RealCouplings
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
 from vmfcore.numerics.bits import column_sums, transpose
-from vmfcore.numerics.passes import to_tanh
+from vmfcore.numerics.passes import column_products, to_tanh
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.streams import Stream, stream_key
 
@@ -53,6 +53,7 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
     n_chains = chains.hidden.shape[1]
     m = np.empty((n_replicas, n_visible))
     r = np.empty((n_replicas, n_hidden))
+    ones = np.ones((1, n_chains), np.float32)
     correlations = []
     for k in range(n_replicas):
         # one sweep, with the random numbers of this replica and this step
@@ -65,8 +66,8 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         hidden = to_tanh(exerted, np.zeros(n_hidden))
         transposed = transpose(spins, n_visible)
         m[k] = column_sums(transposed, n_chains) / n_chains
-        r[k] = hidden.mean(axis=0, dtype=np.float64)
         hidden /= n_chains
+        r[k] = column_products(ones, hidden)
         correlations.append(multiply(transposed, hidden))
     averaged = correlations[0][None] if n_replicas == 1 else np.stack(correlations)
     return m, r, averaged, chains

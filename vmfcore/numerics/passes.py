@@ -9,6 +9,7 @@ from vmfcore.numerics.vectors import constants_of, tanh
 BLOCK_ROWS = 32  # whose terms are added in the precision of the matrix, before they go on in double precision
 TILE = 16  # rows and columns of a matrix that are turned over at once: a cache line of each
 GRAIN = 2**15  # numbers that are worth a thread
+TANH_GRAIN = 2**13  # the same, if their tanh is wanted
 
 
 @kernel
@@ -135,6 +136,6 @@ def _tanh(matrix, shift, constants):
 
 def to_tanh(matrix, shift):
     """Replace the rows x of a contiguous matrix by tanh(x + shift), with a shift (C,); returns the matrix."""
-    with numba_threads(len(matrix), matrix.size / GRAIN):
+    with numba_threads(len(matrix), matrix.size / TANH_GRAIN):
         _tanh(matrix, shift.astype(matrix.dtype), constants_of(matrix.dtype))
     return matrix

@@ -23,7 +23,7 @@ from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.simd import add, load, n_lanes, store, subtract
 
 N_VECTORS = 4  # of the columns of a chunk, which stay in registers while all groups of a row are added
-BYTES_AT_ONCE = 8  # of spins: the tables of their sixteen groups stay in the second cache
+BYTES_AT_ONCE = 6  # of spins: the tables of their twelve groups are 48 KB
 NARROW_BYTES_AT_ONCE = 16  # the same for one vector of columns, in the first cache
 MAX_ROWS = 1024  # of a job
 GRAIN = 2**19  # products of a spin and a number that are worth a thread

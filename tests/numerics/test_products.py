@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import naive
 import numba
 import numpy as np
@@ -107,6 +111,38 @@ def test_counts_of_ones(rng):
     for number in (*words, np.uint64(0), np.uint64(2**64 - 1), np.uint64(1), np.uint64(2**63)):
         assert count_ones(number) == int(number).bit_count()
     np.testing.assert_array_equal(as_words(np.array([[255, 255]], np.uint8), 11), [[0b1110000011111111]])
+
+
+DIGESTS = """
+import hashlib
+
+import numpy as np
+
+from vmfcore.numerics.bits import one_bit_products, transpose
+from vmfcore.numerics.draws import uniform
+from vmfcore.numerics.products import multiply
+
+rng = np.random.default_rng(0)
+bits, columns = rng.integers(0, 256, size=(2, 67, 17), dtype=np.uint8)
+found = [transpose(bits, 131), np.empty(101, np.float32)]
+uniform(np.uint64(7), 3, found[1])
+for dtype in (np.float64, np.float32):
+    for n_columns in (3, 71):
+        found.append(multiply(bits, rng.normal(size=(131, n_columns)).astype(dtype)))
+    found.append(one_bit_products(bits, columns, 131, rng.normal(size=67).astype(dtype)))
+print([hashlib.sha256(array.tobytes()).hexdigest() for array in found])
+"""
+
+
+def test_bits_do_not_depend_on_the_processor():
+    digests = []
+    # the processor of this machine, and the least that numba knows: vectors of a quarter, or none
+    for options in ({}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}):
+        run = subprocess.run(
+            [sys.executable, "-c", DIGESTS], env=os.environ | options, capture_output=True, text=True, check=True
+        )
+        digests.append(run.stdout)
+    assert digests[0] == digests[1]
 
 
 def test_without_compilation_vectors_are_slices_of_arrays():

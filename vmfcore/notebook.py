@@ -173,28 +173,39 @@ def train_full_precision(
         clamped = to_tanh(multiply(batch, couplings), b)
         free = to_tanh(multiply(chains, couplings), b)
         hidden = _drawn(free, rng)
-        of_clamped, of_free = clamped.mean(axis=0), free.mean(axis=0)
-        centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * of_clamped
+        centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * clamped.mean(axis=0)
 
-        # the couplings follow the difference of the correlations, each about the origin
-        by_pixel = transpose(batch, n_visible)
-        chains_by_pixel = transpose(chains, n_visible)
-        excess = column_sums(by_pixel, batch_size) / batch_size - column_sums(chains_by_pixel, n_chains) / n_chains
-        change = multiply(by_pixel, clamped / batch_size)
-        change -= multiply(chains_by_pixel, free / n_chains)
-        change -= np.outer(pixels, of_clamped - of_free).astype(np.float32)
-        change -= np.outer(excess, centre).astype(np.float32)
-        change *= rate
+        # the couplings follow the difference of the correlations, the fields that of the means
+        excess, of_visible, of_hidden = _difference((batch, clamped), (chains, free), pixels, centre)
+        change = rate * excess
         couplings += change
-
-        # the fields that of the means, and the couplings so that the mean fields of both layers stay
-        a = a + rate * excess - change @ centre.astype(np.float32)
-        b = b + rate * (of_clamped - of_free) - pixels.astype(np.float32) @ change
+        # and the fields the couplings, so that the mean fields of both layers stay
+        a = a + rate * of_visible - change @ centre.astype(np.float32)
+        b = b + rate * of_hidden - pixels.astype(np.float32) @ change
 
         # a Gibbs step of the chains, at the new couplings
         visible = to_tanh(multiply(hidden, turned_over(couplings)), a)
         chains = _drawn(visible, rng)
     return _machine_of(couplings, a, b)
+
+
+def _difference(data, chains, pixels, centre):
+    """Correlations about the origin, means of pixels and of hidden units: of the data less those of the chains."""
+    correlations = []
+    visible = []
+    hidden = []
+    for bits, means in (data, chains):
+        by_pixel = transpose(bits, len(pixels))
+        correlations.append(multiply(by_pixel, means / len(bits)))
+        visible.append(column_sums(by_pixel, len(bits)) / len(bits))
+        hidden.append(means.mean(axis=0))
+    of_visible = visible[0] - visible[1]
+    of_hidden = hidden[0] - hidden[1]
+    excess = correlations[0]
+    excess -= correlations[1]
+    excess -= np.outer(pixels, of_hidden).astype(np.float32)
+    excess -= np.outer(of_visible, centre).astype(np.float32)
+    return excess, of_visible, of_hidden
 
 
 def _drawn(means, rng):

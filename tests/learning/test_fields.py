@@ -159,8 +159,9 @@ def test_centred_gradient_is_the_derivative_at_fixed_centred_fields(rng):
     # a step of ln β follows the derivative at fixed centred fields, and the fields move along with the couplings
     new_means = np.clip(means + 0.1 * rng.normal(size=means.shape), -1, 1)
     learn = vmf.Learn(fields=True, beta="unit")
-    options = {"n_samples": 7, "step_size": 0.01, "max_beta": 50.0}
-    moved = parameters.step_parameters(real, means[None], new_means[None], now, learn, **options)
+    next_beta = parameters.next_beta(real, means[None], now.slopes, learn, 7, 0.01, 50.0)
+    pulls = parameters.CouplingChange.to(next_beta, real, means[None]).pulls(means[None], new_means[None])
+    moved = parameters.next_parameters(real, next_beta, pulls, now, 7, 0.01)
     slow = naive.derivative(lambda x: total(means, x), log_beta)
     expected = parameters.BETA_SHARE * 0.01 * slow / (7 * beta**2)
     np.testing.assert_allclose(np.log(moved.beta[0] / beta), expected, atol=1e-9)

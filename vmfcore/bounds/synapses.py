@@ -13,7 +13,7 @@ from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import LANES, lane_sum, log, log_constants_of, max_factors, sum_of_logs
 
 BLOCK = 2**11  # synapses of a job
-MIN_SUMMED = 32  # visible units of a job that leaves sums over them, so that there are few sums
+MIN_SUMMED = 16  # visible units of a job that leaves sums over them, so that there are few sums
 GRAIN = 2**13  # synapses that are worth a thread
 # of probabilities: a decided synapse has 6e-7 nats in single precision, by rounding
 CUT = {np.dtype(np.float64): 1e-18, np.dtype(np.float32): 1e-9}

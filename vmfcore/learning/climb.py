@@ -8,11 +8,13 @@ from vmfcore.bounds.model_term import COLD, WarmStart
 from vmfcore.bounds.objective import Bound, Evaluation, Objective, evaluate
 from vmfcore.data.packing import PackedSpins
 from vmfcore.learning.parameters import (
+    CouplingChange,
     Learn,
     RealParameters,
     centred_gradient,
+    next_beta,
+    next_parameters,
     posterior,
-    step_parameters,
 )
 from vmfcore.learning.rules import Rule, share_of_step
 from vmfcore.numerics.streams import Stream, generator
@@ -237,17 +239,13 @@ def _advance(problem, state, evaluation, means, stays):
         kl_weight = objective.kl_weight_at(done)
         gradient = centred_gradient(real, evaluation)
         step_size = share * problem.rule.step_size
-        rule_state = problem.rule.step(rule_state, gradient, objective.prior.mean, step_size, kl_weight)
-        real = step_parameters(
-            real,
-            means,
-            rule_state.means,
-            evaluation,
-            problem.learn,
-            n_samples=len(problem.data.bits),
-            step_size=share * problem.learn.step_size,
-            max_beta=problem.max_beta,
-        )
+        real_step_size = share * problem.learn.step_size
+        n_samples = len(problem.data.bits)
+        # the temperatures first: the fields follow what they and the synapses do to the couplings
+        beta = next_beta(real, means, evaluation.slopes, problem.learn, n_samples, real_step_size, problem.max_beta)
+        change = CouplingChange.to(beta, real, means)
+        rule_state, pulls = problem.rule.step(rule_state, gradient, objective.prior.mean, step_size, kl_weight, change)
+        real = next_parameters(real, beta, pulls, evaluation, n_samples, real_step_size)
     if not stays.all():
         rule_state, real, warm_start = (_selected(part, stays) for part in (rule_state, real, warm_start))
     return state._replace(

@@ -133,26 +133,10 @@ def real_distance(real, evaluation, n_samples, learn):
     return np.sqrt(np.mean(np.concatenate(learnt, axis=1) ** 2, axis=1)) / n_samples
 
 
-def step_parameters(real, means, new_means, evaluation, learn, *, n_samples, step_size, max_beta):
-    """The parameters after a step along their derivatives, while the synapses go from ``means`` to ``new_means``."""
-    if not learn.anything:
-        return real
-    moved = real
-    if learn.beta != "no":
-        beta = _next_beta(real, means, evaluation.slopes, learn, n_samples, step_size, max_beta)
-        moved = real._replace(beta=beta)
-    if not real.is_centred:
-        return moved
-    # the fields follow their derivatives, and the couplings so that the mean fields of both layers stay
-    of_visible, of_hidden = _pulls_of_change(means, new_means, real, moved.beta)
-    a = real.visible_fields + step_size / n_samples * evaluation.slopes.visible_fields - of_visible
-    b = real.hidden_fields + step_size / n_samples * evaluation.slopes.hidden_fields - of_hidden
-    centre = CENTRE_MEMORY * real.centre + (1 - CENTRE_MEMORY) * evaluation.hidden_means
-    return moved._replace(visible_fields=a, hidden_fields=b, centre=centre)
-
-
-def _next_beta(real, means, slopes, learn, n_samples, step_size, max_beta):
+def next_beta(real, means, slopes, learn, n_samples, step_size, max_beta):
     """β after a step in ln β, in units of its Fisher information, which but for a factor of order 1 is M β²."""
+    if learn.beta == "no":
+        return real.beta
     slope = slopes.log_beta
     if real.is_centred:
         # what the couplings pull the hidden units to, in the mean image and in its derivative
@@ -169,24 +153,53 @@ def _next_beta(real, means, slopes, learn, n_samples, step_size, max_beta):
     return np.clip(real.beta * np.exp(move), 1.001 * checks.MIN_BETA, max_beta)
 
 
-class _Change(NamedTuple):
-    """What the couplings were and are multiplied by, and what their change is summed with."""
+class CouplingChange(NamedTuple):
+    """From which couplings to which a step leads, and with what their change is summed."""
 
     scales: np.ndarray  # (R, P), β/√N before
     new_scales: np.ndarray  # (R, P), and after
     pixels: np.ndarray  # (R, N)
     centre: np.ndarray  # (R, P)
 
+    @classmethod
+    def to(cls, beta, real, means):
+        """From the parameters at these means to another β; None where nothing is centred, and no sum is needed."""
+        if not real.is_centred:
+            return None
+        root = np.sqrt(means.shape[1])
+        parts = real.beta / root, beta / root, real.pixel_means, real.centre
+        return cls(*(part.astype(means.dtype) for part in parts))
+
+    def pulls(self, means, new_means):
+        """`Pulls` of the change from some means to others."""
+        pulls = Pulls.empty(means)
+        with numba_threads(len(means) * pulls.of_hidden.shape[1], means.size / GRAIN):
+            _pulls(means, new_means, self, *pulls)
+        return pulls
+
+
+class Pulls(NamedTuple):
+    """What a change of the couplings adds to the mean fields: summed as a change, it loses no digits."""
+
+    of_visible: np.ndarray  # (R, N), Σ_μ change_iμ r_μ
+    of_hidden: np.ndarray  # (R, jobs, P), Σ_i change_iμ μ_i of each job
+
+    @classmethod
+    def empty(cls, means):
+        """Room for those of means (R, N, P)."""
+        n_replicas, n_visible, n_hidden = means.shape
+        n_jobs = -(-n_visible // rows_of_sum(n_hidden))
+        return cls(np.empty((n_replicas, n_visible)), np.empty((n_replicas, n_jobs, n_hidden)))
+
 
 @kernel
-def _pulls_of_block(replica, first, means, new_means, change, of_visible, of_hidden):
-    """Σ_μ and Σ_i of the change of the couplings with centre and pixels, over some rows."""
+def add_pulls(replica, first, means, new_means, change, of_visible, of_hidden):
+    """`Pulls` of some rows of one replica, added to those of the hidden units."""
     scales = change.scales[replica]
     new_scales = change.new_scales[replica]
     centre = change.centre[replica]
     difference = np.empty_like(means[0])
     lanes = np.empty(LANES, means.dtype)
-    of_hidden[:] = 0
     for n in range(len(means)):
         old = means[n]
         new = new_means[n]
@@ -200,28 +213,29 @@ def _pulls_of_block(replica, first, means, new_means, change, of_visible, of_hid
 
 @parallel_kernel
 def _pulls(means, new_means, change, of_visible, of_hidden):
-    """The same for all rows, the sums over i of each block on its own."""
+    """`Pulls` of all rows, the sums over i of each job on its own."""
     n_replicas, n_visible, n_hidden = means.shape
     rows = rows_of_sum(n_hidden)
-    n_blocks = of_hidden.shape[1]
-    for job in numba.prange(n_replicas * n_blocks):
-        r = job // n_blocks
-        first = rows * (job % n_blocks)
+    n_jobs = of_hidden.shape[1]
+    for job in numba.prange(n_replicas * n_jobs):
+        r = job // n_jobs
+        first = rows * (job % n_jobs)
         block = slice(first, min(first + rows, n_visible))
-        visible = of_visible[r, block]
-        _pulls_of_block(r, first, means[r, block], new_means[r, block], change, visible, of_hidden[r, job % n_blocks])
+        of_hidden[r, job % n_jobs] = 0
+        add_pulls(
+            r, first, means[r, block], new_means[r, block], change, of_visible[r, block], of_hidden[r, job % n_jobs]
+        )
 
 
-def _pulls_of_change(means, new_means, real, new_beta):
-    """What the change of the couplings adds to the mean fields: of the visible units (R, N), of the hidden ones (R, P).
+def next_parameters(real, beta, pulls, evaluation, n_samples, step_size):
+    """The parameters at a new β, with fields that follow their derivatives, and the couplings by their ``pulls``.
 
-    It is summed as a change, which loses nothing where the couplings themselves are large.
+    So both layers keep the mean fields that they had.
     """
-    n_replicas, n_visible, n_hidden = means.shape
-    parts = real.beta / np.sqrt(n_visible), new_beta / np.sqrt(n_visible), real.pixel_means, real.centre
-    change = _Change(*(part.astype(means.dtype) for part in parts))
-    of_visible = np.empty((n_replicas, n_visible))
-    of_hidden = np.empty((n_replicas, -(-n_visible // rows_of_sum(n_hidden)), n_hidden))
-    with numba_threads(n_replicas * of_hidden.shape[1], means.size / GRAIN):
-        _pulls(means, new_means, change, of_visible, of_hidden)
-    return of_visible, of_hidden.sum(axis=1)
+    moved = real._replace(beta=beta)
+    if not real.is_centred:
+        return moved
+    a = real.visible_fields + step_size / n_samples * evaluation.slopes.visible_fields - pulls.of_visible
+    b = real.hidden_fields + step_size / n_samples * evaluation.slopes.hidden_fields - pulls.of_hidden.sum(axis=1)
+    centre = CENTRE_MEMORY * real.centre + (1 - CENTRE_MEMORY) * evaluation.hidden_means
+    return moved._replace(visible_fields=a, hidden_fields=b, centre=centre)

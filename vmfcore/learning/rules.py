@@ -13,7 +13,8 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.bounds.gradient import gradient_of_rows
-from vmfcore.bounds.synapses import GRAIN, rows_of_block
+from vmfcore.bounds.synapses import GRAIN, rows_of_block, rows_of_sum
+from vmfcore.learning.parameters import Pulls, add_pulls
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, tanh
 
@@ -86,18 +87,22 @@ class Natural:
         natural = np.arctanh(np.clip(means, -CLIP, CLIP))
         return NaturalState(natural, np.tanh(natural))
 
-    def step(self, state, gradient, prior_mean, step_size, kl_weight):
-        """The next state, from the `Gradient` of the objective without its KL; θ is overwritten."""
+    def step(self, state, gradient, prior_mean, step_size, kl_weight, change=None):
+        """The next state, and the `Pulls` of a `CouplingChange` if there is one.
+
+        From the `Gradient` of the objective without its KL; all in one pass, in which θ is overwritten.
+        """
         dtype = state.means.dtype
         numbers = _Step(
             dtype.type(1 - step_size),
             dtype.type(step_size / kl_weight),
             dtype.type(step_size * math.atanh(prior_mean)),
         )
-        means = np.empty_like(state.means)
-        with numba_threads(len(means) * means.shape[1], means.size / GRAIN):
-            _natural_step(gradient.terms(), numbers, constants_of(dtype), state.natural, means)
-        return NaturalState(state.natural, means)
+        pulls = Pulls.empty(state.means)
+        out = _NaturalOutput(state.natural, np.empty_like(state.means), *pulls)
+        with numba_threads(len(out.means) * pulls.of_hidden.shape[1], out.means.size / GRAIN):
+            _natural_step(gradient.terms(), numbers, constants_of(dtype), change, out)
+        return NaturalState(out.natural, out.means), None if change is None else pulls
 
 
 class _Step(NamedTuple):
@@ -106,6 +111,15 @@ class _Step(NamedTuple):
     keep: np.floating
     gain: np.floating
     prior: np.floating
+
+
+class _NaturalOutput(NamedTuple):
+    """What a natural step writes."""
+
+    natural: np.ndarray  # (R, N, P), θ, which is read first
+    means: np.ndarray  # (R, N, P), λ
+    of_visible: np.ndarray  # as in `Pulls`
+    of_hidden: np.ndarray
 
 
 @kernel
@@ -120,17 +134,30 @@ def _natural_step_of_block(replica, first, terms, step, constants, natural, mean
     tanh(theta, constants, means.ravel())
 
 
-@parallel_kernel
-def _natural_step(terms, step, constants, natural, means):
-    """A natural step of all synapses."""
-    n_replicas, n_visible, n_hidden = means.shape
+@kernel
+def _natural_step_of_job(replica, job, terms, step, constants, change, out):
+    """A natural step of the rows of a job, block by block, and what their change adds to the mean fields."""
+    _, n_visible, n_hidden = out.means.shape
     rows = rows_of_block(n_hidden)
-    n_blocks = -(-n_visible // rows)
-    for job in numba.prange(n_replicas * n_blocks):
-        r = job // n_blocks
-        first = rows * (job % n_blocks)
-        block = slice(first, min(first + rows, n_visible))
-        _natural_step_of_block(r, first, terms, step, constants, natural[r, block], means[r, block])
+    first = job * rows_of_sum(n_hidden)
+    last = min(first + rows_of_sum(n_hidden), n_visible)
+    of_hidden = out.of_hidden[replica, job]
+    of_hidden[:] = 0
+    for start in range(first, last, rows):
+        block = slice(start, min(start + rows, last))
+        means = out.means[replica, block]
+        _natural_step_of_block(replica, start, terms, step, constants, out.natural[replica, block], means)
+        if change is not None:
+            of_visible = out.of_visible[replica, block]
+            add_pulls(replica, start, terms.means[replica, block], means, change, of_visible, of_hidden)
+
+
+@parallel_kernel
+def _natural_step(terms, step, constants, change, out):
+    """A natural step of all synapses."""
+    n_jobs = out.of_hidden.shape[1]
+    for job in numba.prange(len(out.means) * n_jobs):
+        _natural_step_of_job(job // n_jobs, job % n_jobs, terms, step, constants, change, out)
 
 
 @dataclass(frozen=True)
@@ -166,8 +193,11 @@ class Adam:
         zeros = np.zeros_like(means)
         return AdamState(np.clip(means, -CLIP, CLIP), zeros, zeros, np.zeros_like(means[:, :1, :1]))
 
-    def step(self, state, gradient, prior_mean, step_size, kl_weight):
-        """The next state, from the `Gradient` of the objective without its KL."""
+    def step(self, state, gradient, prior_mean, step_size, kl_weight, change=None):
+        """The next state, and the `Pulls` of a `CouplingChange` if there is one.
+
+        From the `Gradient` of the objective without its KL.
+        """
         slope = gradient.dense() + kl_weight * (math.atanh(prior_mean) - np.arctanh(state.means))
         first = FIRST_DECAY * state.first + FIRST_SHARE * slope
         second = SECOND_DECAY * state.second + SECOND_SHARE * slope**2
@@ -176,7 +206,8 @@ class Adam:
         first_moment = first / (1 - FIRST_DECAY**n)
         second_moment = second / (1 - SECOND_DECAY**n)
         move = step_size * first_moment / (np.sqrt(second_moment) + SMALLEST_STEP)
-        return AdamState(np.clip(state.means + move, -CLIP, CLIP), first, second, n)
+        means = np.clip(state.means + move, -CLIP, CLIP)
+        return AdamState(means, first, second, n), None if change is None else change.pulls(state.means, means)
 
 
 Rule = Natural | Adam

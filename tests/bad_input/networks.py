@@ -72,7 +72,8 @@ WIDE = vmf.Network(np.zeros((2, 21)), np.zeros(2), np.zeros(21))
 
 def chains(n_chains, n_hidden):
     """Chains of one network, as `Gibbs` hands them back."""
-    return Chains(np.ones((1, n_chains, n_hidden), np.float32), np.zeros((1, 3), np.uint64))
+    bits = np.zeros((1, n_chains, -(-n_hidden // 8)), np.uint8)
+    return Chains(bits, np.zeros((1, 2), np.uint64), np.array([n_hidden]))
 
 
 def solve(solver, bad):

@@ -70,16 +70,20 @@ def test_a_column_has_the_same_bits_alone_and_among_others_on_any_number_of_thre
 
 @pytest.mark.parametrize("dtype", PRECISIONS)
 def test_the_order_of_addition_is_that_of_the_groups(dtype, rng):
-    """The bits themselves: one table after the other, its sums formed as (±w1 ±w2) ± (w3 ± w4)."""
-    spins, bits, matrix = problem(rng, 5, 21, 3, dtype)
-    rows = np.concatenate([matrix, np.zeros((3, 3), dtype)]).reshape(6, 4, 3)
-    signs = np.concatenate([spins, np.ones((5, 3), int)], axis=1).astype(dtype).reshape(5, 6, 4, 1)
-    total = np.zeros((5, 3), dtype)
-    for group in range(6):
-        w1, w2, w3, w4 = rows[group]
-        s1, s2, s3, s4 = np.moveaxis(signs[:, group], 1, 0)
-        total = total + ((s1 * w1 + s2 * w2) + (s3 * w3 + s4 * w4))
-    np.testing.assert_array_equal(multiply(bits, matrix), total)
+    """The bits themselves: one byte after the other, the sums of its two tables formed as (±w1 ±w2) ± (w3 ± w4)."""
+    for n_columns in (3, 71):
+        spins, bits, matrix = problem(rng, 5, 21, n_columns, dtype)
+        rows = np.concatenate([matrix, np.zeros((3, n_columns), dtype)]).reshape(6, 4, n_columns)
+        signs = np.concatenate([spins, np.ones((5, 3), int)], axis=1).astype(dtype).reshape(5, 6, 4, 1)
+        groups = []
+        for group in range(6):
+            w1, w2, w3, w4 = rows[group]
+            s1, s2, s3, s4 = np.moveaxis(signs[:, group], 1, 0)
+            groups.append((s1 * w1 + s2 * w2) + (s3 * w3 + s4 * w4))
+        total = np.zeros((5, n_columns), dtype)
+        for byte in range(3):
+            total = total + (groups[2 * byte] + groups[2 * byte + 1])
+        np.testing.assert_array_equal(multiply(bits, matrix), total)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 13), (8, 8), (16, 24), (17, 23), (64, 129), (101, 7)])

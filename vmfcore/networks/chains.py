@@ -27,6 +27,7 @@ class Chains(NamedTuple):
 
     hidden: np.ndarray  # (R, K, ⌈P/8⌉) uint8, packed
     streams: np.ndarray  # (R, 2) uint64: key of the stream, sweeps done
+    n_hidden: np.ndarray  # (R,), P
 
 
 def start_chains(couplings, visible_fields, hidden_fields, annealing):
@@ -41,7 +42,7 @@ def start_chains(couplings, visible_fields, hidden_fields, annealing):
         log_weights = anneal(RealCouplings.of(replica), fields, annealing.base, path, hidden[k], key)
         estimates.append(log_mean(log_weights))
         streams[k] = key, annealing.n_temperatures
-    return Chains(hidden, streams), estimates
+    return Chains(hidden, streams, np.full(n_replicas, n_hidden)), estimates
 
 
 def sample_chains(couplings, visible_fields, hidden_fields, chains):

@@ -6,7 +6,6 @@ of the results: they are part of what a seed means, and do not follow the machin
 
 IN_CACHE = 2**17  # numbers of one thread: half a megabyte in single precision, beside what is computed from them
 IN_SHARED_CACHE = 2**18  # numbers of a numpy loop that is alone on the machine
-IN_WIDE_PRODUCTS = 2**19  # spins that many columns read again and again: worth to leave the innermost cache
 IN_MEMORY = 2**21  # numbers of a temporary array: 16 MB in double precision
 
 

@@ -6,8 +6,8 @@ one addition where a matrix product takes four multiplications and additions:
 .. math::
     (\sigma W)_{ac} = \sum_g T_g[\text{the four spins of sample } a \text{ in group } g]_c
 
-Every number of the product is added up in the order of the groups, whatever the processor, the number of threads and
-the blocks are: the same bits everywhere.
+Every number of the product is added up in the order of the groups, the two of a byte first, whatever the processor,
+the number of threads and the blocks are: the same bits everywhere.
 
 References
 ----------
@@ -190,16 +190,12 @@ def _add_tables_of_four(bits, tables, is_first, product):
             byte2 = np.intp(bits[min(a + 1, last), b])
             byte3 = np.intp(bits[min(a + 2, last), b])
             byte4 = np.intp(bits[min(a + 3, last), b])
-            x1 = add(x1, load(tables, table + (byte1 >> 4) * lanes))
-            x2 = add(x2, load(tables, table + (byte2 >> 4) * lanes))
-            x3 = add(x3, load(tables, table + (byte3 >> 4) * lanes))
-            x4 = add(x4, load(tables, table + (byte4 >> 4) * lanes))
-            table += 16 * lanes
-            x1 = add(x1, load(tables, table + (byte1 & 15) * lanes))
-            x2 = add(x2, load(tables, table + (byte2 & 15) * lanes))
-            x3 = add(x3, load(tables, table + (byte3 & 15) * lanes))
-            x4 = add(x4, load(tables, table + (byte4 & 15) * lanes))
-            table += 16 * lanes
+            low = table + 16 * lanes
+            x1 = add(x1, add(load(tables, table + (byte1 >> 4) * lanes), load(tables, low + (byte1 & 15) * lanes)))
+            x2 = add(x2, add(load(tables, table + (byte2 >> 4) * lanes), load(tables, low + (byte2 & 15) * lanes)))
+            x3 = add(x3, add(load(tables, table + (byte3 >> 4) * lanes), load(tables, low + (byte3 & 15) * lanes)))
+            x4 = add(x4, add(load(tables, table + (byte4 >> 4) * lanes), load(tables, low + (byte4 & 15) * lanes)))
+            table += 32 * lanes
         store(product, first, x1)
         store(product, first + lanes, x2)
         store(product, first + 2 * lanes, x3)

@@ -116,13 +116,13 @@ class Gibbs:
         """A copy of the chains of an earlier run, so that its state stays as it was."""
         if not isinstance(start, Chains):
             raise TypeError(f"start must be the messages of an earlier run or None, got {type(start).__name__}")
-        shape = (1, self.n_chains, -(-n_hidden // 8))
-        if start.hidden.shape != shape:
+        _, n_chains, _ = start.hidden.shape
+        if (n_chains, start.n_hidden[0]) != (self.n_chains, n_hidden):
             raise ValueError(
-                f"start must hold {self.n_chains} chains of {n_hidden} hidden units, packed bits of shape {shape}, "
-                f"got shape {start.hidden.shape}"
+                f"start must hold {self.n_chains} chains of {n_hidden} hidden units, "
+                f"got {n_chains} of {start.n_hidden[0]}"
             )
-        return Chains(start.hidden.copy(), start.streams.copy())
+        return Chains(*(part.copy() for part in start))
 
     def averages(self, networks, weights, start):
         """`Averages` of one network a replica over its chains; ln Z is nan where persistent chains went on."""

@@ -78,6 +78,16 @@ MACHINES = [
     (MACHINE._replace(weights=MEANS + 2), ValueError, r"machine.weights must hold means in \[-1, 1\], got 2.0"),
     (MACHINE._replace(weights=MEANS[0]), ValueError, "machine.weights must be a non-empty array of shape"),
     (MACHINE._replace(weights=NAN), ValueError, "machine.weights must hold finite numbers"),
+    (
+        MACHINE._replace(weights=vmf.PackedSpins(np.zeros((7, 1)), 3)),
+        TypeError,
+        "machine.weights.bits must be an array of dtype uint8, got float64",
+    ),
+    (
+        MACHINE._replace(weights=vmf.PackedSpins(np.zeros((7, 2), np.uint8), 3)),
+        ValueError,
+        r"machine.weights.bits must have shape \(any, 1\) for 3 spins, got \(7, 2\)",
+    ),
     (MACHINE._replace(beta=0.0), ValueError, "machine.beta must hold positive numbers, got 0.0"),
     (MACHINE._replace(beta=[1.0, -1.0, 1.0]), ValueError, "machine.beta must hold positive numbers, got -1.0"),
     (MACHINE._replace(beta=[1.0, 1.0]), ValueError, r"machine.beta must be a non-empty array of shape \(3\)"),

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import chisquare
 from small import same, small_machine
 
+import vmfcore as vmf
 from vmfcore.data import packing
 from vmfcore.machines import machine as machines
 from vmfcore.machines import sampling
@@ -40,6 +41,47 @@ def test_weights_of_one_bit_are_integers_and_others_keep_their_precision(dtype, 
     ones[1, 2] = 0
     expected = np.float32 if dtype == np.float32 else np.float64
     assert machines.check_machine(Machine(ones, 1.0)).weights.dtype == expected
+
+
+def test_a_packed_machine_is_the_same_machine(rng, tmp_path):
+    whole = small_machine(rng, 23, 11)
+    vmf.save_machine(tmp_path / "machine", whole)
+    packed, _ = vmf.load_machine(tmp_path / "machine")
+    assert isinstance(packed.weights, vmf.PackedSpins)
+    assert packed.weights.shape == (23, 11)
+    np.testing.assert_array_equal(packed.weights, whole.weights)
+    np.testing.assert_array_equal(packed.couplings, whole.couplings)
+    assert packed.n_bits == whole.n_bits
+    assert packed.binarized is packed
+    assert machines.check_machine(packed).weights.bits is packed.weights.bits
+    # what one can do with it: the same bits
+    data = rng.choice([-1, 1], size=(31, 23))
+    np.testing.assert_array_equal(vmf.hidden_means(data, packed), vmf.hidden_means(data, whole))
+    h = rng.choice([-1, 1], size=(7, 11))
+    np.testing.assert_array_equal(machines.visible_means(h, packed), machines.visible_means(h, whole))
+    for options in ({}, {"n_sweeps": 5}, {"start": data, "n_sweeps": 2}):
+        samples = [sampling.sample(machine, 31, seed=1, **options) for machine in (packed, whole)]
+        np.testing.assert_array_equal(*samples)
+    likelihoods = [vmf.log_likelihood(data, machine, vmf.Gibbs(5, 7), seed=1) for machine in (packed, whole)]
+    assert likelihoods[0][:4] == likelihoods[1][:4]
+    np.testing.assert_array_equal(vmf.overlap(packed, whole), np.ones(11))
+    # and kept again it is the same file but for its name
+    vmf.save_machine(tmp_path / "again", packed)
+    again, _ = vmf.load_machine(tmp_path / "again")
+    assert same(again, packed)
+
+
+def test_one_bit_machines_are_machines_with_real_couplings(rng):
+    """The same machine with one synapse short of 1 by a rounding takes the way of real couplings."""
+    one_bit = small_machine(rng, 23, 11)
+    weights = one_bit.weights * 1.0
+    weights[0, 0] *= 1 - 1e-15
+    real = one_bit._replace(weights=weights)
+    data = rng.choice([-1, 1], size=(31, 23))
+    np.testing.assert_allclose(vmf.hidden_means(data, real), vmf.hidden_means(data, one_bit), atol=1e-13)
+    # chains in single precision: a spin in a million turns the other way, of 31 × 23 × 20
+    samples = [sampling.sample(machine, 31, n_sweeps=20, seed=1) for machine in (real, one_bit)]
+    np.testing.assert_array_equal(*samples)
 
 
 def test_hidden_means_are_those_of_the_joint_distribution(rng, monkeypatch):

@@ -1,5 +1,10 @@
+import numba
 import numpy as np
 import pytest
+
+if numba.config.DISABLE_JIT:
+    # integers of kernels wrap around, of which numpy's numbers warn
+    np.seterr(over="ignore")
 
 
 @pytest.fixture

@@ -78,6 +78,26 @@ def _build_tables(matrix, stride, width, tables):
 
 
 @kernel
+def _load_four(array, start):
+    """Four vectors, one behind the other."""
+    lanes = n_lanes(array)
+    x1 = load(array, start)
+    x2 = load(array, start + lanes)
+    x3 = load(array, start + 2 * lanes)
+    return x1, x2, x3, load(array, start + 3 * lanes)
+
+
+@kernel
+def _store_four(array, start, vectors):
+    """Put four vectors into an array, one behind the other."""
+    lanes = n_lanes(array)
+    store(array, start, vectors[0])
+    store(array, start + lanes, vectors[1])
+    store(array, start + 2 * lanes, vectors[2])
+    store(array, start + 3 * lanes, vectors[3])
+
+
+@kernel
 def _add_tables(bits, first_byte, n_bytes, tables, is_first, product, start, stride):
     """Add to the rows of one chunk of the product what the tables hold for some bytes of spins, two groups a byte."""
     chunk = _chunk(tables)
@@ -89,10 +109,7 @@ def _add_tables(bits, first_byte, n_bytes, tables, is_first, product, start, str
         if is_first:
             x1 = x2 = x3 = x4 = zero
         else:
-            x1 = load(product, first)
-            x2 = load(product, first + lanes)
-            x3 = load(product, first + 2 * lanes)
-            x4 = load(product, first + 3 * lanes)
+            x1, x2, x3, x4 = _load_four(product, first)
         table = 0
         for b in range(first_byte, first_byte + n_bytes):
             byte = np.intp(bits[a, b])
@@ -104,10 +121,7 @@ def _add_tables(bits, first_byte, n_bytes, tables, is_first, product, start, str
             x3 = add(x3, add(load(tables, high + 2 * lanes), load(tables, low + 2 * lanes)))
             x4 = add(x4, add(load(tables, high + 3 * lanes), load(tables, low + 3 * lanes)))
             table += 32 * chunk
-        store(product, first, x1)
-        store(product, first + lanes, x2)
-        store(product, first + 2 * lanes, x3)
-        store(product, first + 3 * lanes, x4)
+        _store_four(product, first, (x1, x2, x3, x4))
 
 
 @kernel
@@ -180,10 +194,7 @@ def _add_tables_of_four(bits, tables, is_first, product):
         if is_first:
             x1 = x2 = x3 = x4 = zero
         else:
-            x1 = load(product, first)
-            x2 = load(product, first + lanes)
-            x3 = load(product, first + 2 * lanes)
-            x4 = load(product, first + 3 * lanes)
+            x1, x2, x3, x4 = _load_four(product, first)
         table = 0
         for b in range(bits.shape[1]):
             byte1 = np.intp(bits[a, b])
@@ -196,10 +207,7 @@ def _add_tables_of_four(bits, tables, is_first, product):
             x3 = add(x3, add(load(tables, table + (byte3 >> 4) * lanes), load(tables, low + (byte3 & 15) * lanes)))
             x4 = add(x4, add(load(tables, table + (byte4 >> 4) * lanes), load(tables, low + (byte4 & 15) * lanes)))
             table += 32 * lanes
-        store(product, first, x1)
-        store(product, first + lanes, x2)
-        store(product, first + 2 * lanes, x3)
-        store(product, first + 3 * lanes, x4)
+        _store_four(product, first, (x1, x2, x3, x4))
 
 
 @parallel_kernel

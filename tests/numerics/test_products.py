@@ -9,6 +9,7 @@ import pytest
 
 from vmfcore.numerics import products, simd
 from vmfcore.numerics.bits import as_words, column_sums, count_ones, one_bit_products, transpose
+from vmfcore.numerics.jit import kernel
 from vmfcore.numerics.products import multiply
 
 PRECISIONS = (np.float64, np.float32)
@@ -149,9 +150,19 @@ def test_bits_do_not_depend_on_the_processor():
     assert digests[0] == digests[1]
 
 
-def test_without_compilation_vectors_are_slices_of_arrays():
-    array = np.arange(40.0)
-    vector = simd.add(simd.load(array, 3), simd.load(array, 4)) if numba.config.DISABLE_JIT else None
-    if vector is not None:
-        np.testing.assert_array_equal(vector, array[3:11] + array[4:12])
+@kernel
+def add_neighbours(array, out):
+    """A vector of sums and one of differences, from the third number of an array on."""
+    simd.store(out, 0, simd.add(simd.load(array, 3), simd.load(array, 4)))
+    simd.store(out, simd.n_lanes(array), simd.subtract(simd.load(array, 3), simd.load(array, 4)))
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_vectors_are_slices_of_arrays(dtype, rng):
+    """Compiled, and without compilation."""
+    n = simd.BYTES // np.dtype(dtype).itemsize
+    array, out = rng.normal(size=2 * n).astype(dtype), np.empty(2 * n, dtype)
+    add_neighbours(array, out)
+    left, right = array[3 : 3 + n], array[4 : 4 + n]
+    np.testing.assert_array_equal(out, np.concatenate([left + right, left - right]))
     assert products.N_VECTORS * simd.BYTES // 8 == 32

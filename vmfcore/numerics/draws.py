@@ -8,8 +8,6 @@ References
 G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators, OOPSLA (2014).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from vmfcore.numerics.jit import kernel
@@ -18,13 +16,6 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: how far th
 FIRST_FACTOR = np.uint64(0xBF58476D1CE4E5B9)
 SECOND_FACTOR = np.uint64(0x94D049BB133111EB)
 UNIT = np.float32(2.0**-24)
-
-
-class Place(NamedTuple):
-    """From where on a stream is read."""
-
-    key: np.uint64  # of the stream
-    first: int  # number of the first word
 
 
 @kernel

@@ -13,6 +13,7 @@ import numpy as np
 from vmfcore.bounds.gradient import Response
 from vmfcore.bounds.poisson_binomial import Expectations, average_tables, tables_of
 from vmfcore.bounds.samples import columns_of, gaussian_averages, reaction_averages, sum_over_samples
+from vmfcore.data.packing import total_spins
 from vmfcore.numerics.blocks import IN_MEMORY, blocks
 
 
@@ -23,6 +24,7 @@ class DataTerm(NamedTuple):
     response: Response  # the derivative with respect to the means
     log_beta: np.ndarray  # (R, P), with respect to ln β of each hidden unit
     hidden_fields: np.ndarray  # (R, P)
+    spins: np.ndarray  # (N,), Σ_a σ^a, the derivative with respect to visible fields
 
     @property
     def gradient(self):
@@ -43,12 +45,12 @@ def _sum_of_averages(data, means, beta, hidden_fields, averages_of, with_value):
     totals = sum_over_samples(data, columns, *averages_of(columns, with_value))
     values, slopes, of_fields, energies = (total.reshape(n_replicas, n_hidden) for total in totals[:4])
     # β/√N [Σ_a σ^a f_a - slope β/√N λ]
-    correlations = np.ascontiguousarray(np.moveaxis(totals.correlations.reshape(n_visible, n_replicas, n_hidden), 0, 1))
+    correlations = totals.correlations.reshape(n_visible, n_replicas, n_hidden).swapaxes(0, 1)
     scales = betas / np.sqrt(n_visible)
-    response = Response(means, correlations, scales, -(scales**2) * slopes, np.ones_like(scales))
+    response = Response(means, np.ascontiguousarray(correlations), scales, -(scales**2) * slopes, np.ones_like(scales))
     # Σ_a f_a β X̄^a + slope β²Ξ²
     log_beta = energies + columns.variances.reshape(n_replicas, n_hidden) * slopes
-    return DataTerm(values.sum(axis=1), response, log_beta, of_fields)
+    return DataTerm(values.sum(axis=1), response, log_beta, of_fields, totals.spins)
 
 
 def gaussian(data, means, beta, hidden_fields=None, with_value=True):
@@ -126,7 +128,8 @@ def exact(data, means, beta, hidden_fields=None, with_value=True):
     if not with_value:
         value[:] = np.nan
     log_beta, of_fields = np.moveaxis(others, -1, 0)
-    return DataTerm(value, Response.plain(means, gradient.astype(means.dtype)), log_beta, of_fields)
+    response = Response.plain(means, gradient.astype(means.dtype))
+    return DataTerm(value, response, log_beta, of_fields, total_spins(data))
 
 
 def calibrated(data, means, beta, hidden_fields=None, with_value=True):

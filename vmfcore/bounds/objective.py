@@ -20,7 +20,7 @@ from vmfcore.bounds.data_term import DATA_TERMS
 from vmfcore.bounds.gradient import Gradient
 from vmfcore.bounds.model_term import COLD, Annealed, ModelTerm, Quenched, WarmStart
 from vmfcore.bounds.synapses import Slopes, total_entropy
-from vmfcore.data.packing import pack_spins, pixel_fields, total_spins
+from vmfcore.data.packing import pack_spins, pixel_fields
 from vmfcore.networks.network import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.networks.solvers import TOL, Gibbs
 from vmfcore.numerics.jit import one_blas_thread
@@ -131,7 +131,7 @@ def evaluate(data, q: Posterior, objective, warm_start=COLD, *, n_samples=None, 
     of_data = DATA_TERMS[objective.data_term](data, q.means, q.beta, q.hidden_fields, with_value)
     gradient = Gradient(of_data.response, model.response, share, n_samples, centre=None)
     # Σ_a a·σ^a, the part of the data term that only machines with fields have
-    spins = total_spins(data) if q.has_fields else 0.0
+    spins = of_data.spins if q.has_fields else 0.0
     slopes = Slopes(
         share * of_data.log_beta - n_samples * model.slopes.log_beta,
         share * spins - n_samples * model.slopes.visible_fields,

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from vmfcore.bounds.rows import GaussianGrid, gaussian_grid, gaussian_row, gaussian_work, reaction_row, reaction_work
-from vmfcore.numerics.bits import transpose
+from vmfcore.numerics.bits import column_sums, transpose
 from vmfcore.numerics.blocks import IN_MEMORY, blocks
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.passes import column_dots
@@ -22,7 +22,7 @@ TILE_COLUMNS = 16  # hidden units whose fields a job takes out of the product
 TILE_ROWS = 512  # samples of a job: their fields and what is computed from them stay in the innermost cache
 MIN_ROWS = 64  # samples of a block
 MAX_ROWS = 2**14  # whose terms are added in the precision of the means
-GRAIN = 2**13  # fields whose averages are worth a thread
+GRAIN = 2**12  # fields whose averages are worth a thread
 
 
 class Columns(NamedTuple):
@@ -59,6 +59,7 @@ class Totals(NamedTuple):
     hidden_fields: np.ndarray  # (C,), of their first derivatives f_a
     energies: np.ndarray  # (C,), of f_a times the field of the synapses
     correlations: np.ndarray  # (N, C), Σ_a σ^a f_a
+    spins: np.ndarray  # (N,), Σ_a σ^a
 
 
 @kernel
@@ -127,10 +128,10 @@ def _average(products, columns, averages, grid, constants, sums):
 
 
 def columns_of(means, betas, hidden_fields):
-    """`Columns` of the means (..., N, P), with β and b of each column (C,)."""
+    """`Columns` of the means (R, N, P), with β and b of each column (C,)."""
     dtype = means.dtype
     n_visible = means.shape[-2]
-    columns = np.ascontiguousarray(np.moveaxis(means, -2, 0)).reshape(n_visible, -1)
+    columns = np.ascontiguousarray(means.swapaxes(0, 1)).reshape(n_visible, -1)
     mean_squares = column_dots(columns, columns) / n_visible
     variances = np.maximum(betas**2 * (1 - mean_squares), 0.0)  # rounding
     return Columns(columns, (betas / np.sqrt(n_visible)).astype(dtype), variances, hidden_fields.astype(dtype))
@@ -155,6 +156,7 @@ def sum_over_samples(data, columns, averages, grid):
     n_visible, n_columns = columns.means.shape
     constants = constants_of(columns.means.dtype)
     totals = np.zeros((4, n_columns))
+    spins = np.zeros(n_visible)
     correlations = None
     for block in blocks(len(data.bits), max(n_columns, IN_MEMORY // MAX_ROWS), IN_MEMORY, MIN_ROWS):
         bits = data.bits[block]
@@ -166,7 +168,9 @@ def sum_over_samples(data, columns, averages, grid):
         with numba_threads(n_tiles * -(-n_columns // TILE_COLUMNS), f.size / GRAIN):
             _average(f, columns, averages, grid, constants, sums)
         totals += tile_sums.sum(axis=1).T
-        of_block = multiply(transpose(bits, n_visible), f)
+        transposed = transpose(bits, n_visible)
+        spins += column_sums(transposed, len(bits))
+        of_block = multiply(transposed, f)
         correlations = of_block if correlations is None else correlations + of_block
     values, slopes, of_fields, energies = totals
-    return Totals(values, slopes, of_fields, energies, correlations)
+    return Totals(values, slopes, of_fields, energies, correlations, spins)

@@ -155,6 +155,8 @@ def dual_couplings(means, scales, with_value=True):
     log_slack = np.empty((n_replicas, -(-n_visible // rows_of_block(n_hidden))))
     with numba_threads(log_slack.size, means.size / GRAIN):
         _dual_couplings(means, edges, factors, log_constants_of(dtype), with_value, couplings, log_slack)
+    if not with_value:
+        return couplings, np.full(n_replicas, np.nan)
     # the rounding of (1 + edge)² is the same in all terms of a column, and would add up
     rounding = np.log((1 + edges) ** 2, dtype=np.float64) - 2 * np.log1p(edges, dtype=np.float64)
     return couplings, log_slack.sum(axis=1) + n_visible * rounding.sum(axis=1)

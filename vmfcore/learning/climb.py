@@ -221,6 +221,8 @@ def _retire(problem, state, means):
     """Keep the ends of those that have settled, or have taken all their steps; which of the others stay, (K,) bool."""
     state.settled[state.climbing] = _at_rest(problem, state)
     stays = ~state.settled[state.climbing] & (state.step < problem.n_steps)
+    if stays.all():
+        return stays
     leaving = state.climbing[~stays]
     state.final_means[leaving] = means[~stays]
     for end, part in zip(state.final_real, state.real, strict=True):

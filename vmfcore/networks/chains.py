@@ -8,7 +8,7 @@ from vmfcore.networks.annealing import anneal, log_mean
 from vmfcore.networks.couplings import RealCouplings
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
 from vmfcore.numerics.bits import column_sums, transpose
-from vmfcore.numerics.passes import column_products, to_tanh
+from vmfcore.numerics.passes import column_products
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.streams import Stream, stream_key
 
@@ -61,10 +61,9 @@ def sample_chains(couplings, visible_fields, hidden_fields, chains):
         key, n_sweeps = chains.streams[k]
         place = Place(key, int(n_sweeps) * n_chains * words_a_sweep(n_visible, n_hidden))
         fields = visible_fields[k].astype(np.float32), hidden_fields[k].astype(np.float32)
-        spins, exerted = sweep(RealCouplings.of(couplings[k]), fields, chains.hidden[k], place)
+        spins, hidden = sweep(RealCouplings.of(couplings[k]), fields, chains.hidden[k], place, to_means=True)
         chains.streams[k, 1] += np.uint64(1)
         # averages over the chains
-        hidden = to_tanh(exerted, np.zeros(n_hidden))
         transposed = transpose(spins, n_visible)
         m[k] = column_sums(transposed, n_chains) / n_chains
         hidden /= n_chains

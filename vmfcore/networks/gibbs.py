@@ -12,7 +12,7 @@ from vmfcore.numerics.draws import uniform, words_of
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, exp
 
-GRAIN = 2**14  # spins whose drawing is worth a thread
+GRAIN = 2**12  # spins whose drawing is worth a thread
 
 
 class Place(NamedTuple):
@@ -98,8 +98,9 @@ def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
 
 
 @kernel
-def _draw_hidden_chain(k, exerted, layer, constants, spins):
-    """Complete Jᵀσ of chain k by b, and draw new hidden spins at t times that."""
+def _draw_hidden_chain(k, exerted, layer, to_means, constants, spins):
+    """Complete Jᵀσ of chain k by b, and draw new hidden spins at t times that; what they expect may take its place."""
+    one = constants.one
     work = _work(exerted)
     up = np.empty(exerted.size, np.bool_)
     for mu in range(exerted.size):
@@ -108,6 +109,12 @@ def _draw_hidden_chain(k, exerted, layer, constants, spins):
     uniform(layer.key, layer.first + k * layer.stride, work.draw)
     _draw(constants, work, up)
     _pack(up, spins)
+    if to_means:
+        # tanh x = ±(1 - u)/(1 + u) with the u = exp(-2|x|) of the draw
+        u = work.u
+        for mu in range(exerted.size):
+            size = (one - u[mu]) / (one + u[mu])
+            exerted[mu] = size if work.field[mu] > 0 else -size
 
 
 @parallel_kernel
@@ -118,10 +125,10 @@ def _draw_visible(exerted, layer, clamped, constants, spins):
 
 
 @parallel_kernel
-def _draw_hidden(exerted, layer, constants, spins):
-    """New hidden spins of all chains, and the whole fields that they see."""
+def _draw_hidden(exerted, layer, to_means, constants, spins):
+    """New hidden spins of all chains, and the whole fields that they see, or what these make them expect."""
     for k in numba.prange(len(exerted)):
-        _draw_hidden_chain(k, exerted[k], layer, constants, spins[k])
+        _draw_hidden_chain(k, exerted[k], layer, to_means, constants, spins[k])
 
 
 def words_a_sweep(n_visible, n_hidden):
@@ -129,8 +136,10 @@ def words_a_sweep(n_visible, n_hidden):
     return words_of(n_visible) + words_of(n_hidden)
 
 
-def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None):
+def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None, *, to_means=False):
     r"""One sweep of K chains: new spins, packed (K, ⌈N/8⌉), and the fields b + Jᵀσ (K, P) that they exert.
+
+    With ``to_means`` the second is <h> = tanh t(b + Jᵀσ), what the visible spins make the hidden ones expect.
 
     ``couplings`` are `RealCouplings` or `OneBitCouplings`, ``fields`` a and b, all in single precision; ``hidden``
     (K, ⌈P/8⌉), the packed spins of the hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are
@@ -155,5 +164,5 @@ def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None):
     exerted = couplings.on_hidden(spins)
     layer = _Layer(b, hidden_scale, place.key, place.first + words_of(n_visible), stride)
     with numba_threads(len(exerted), exerted.size / GRAIN):
-        _draw_hidden(exerted, layer, constants, hidden)
+        _draw_hidden(exerted, layer, to_means, constants, hidden)
     return spins, exerted

@@ -72,11 +72,6 @@ def transpose(bits, n_columns):
     return transposed
 
 
-def column_sums(transposed, n_rows):
-    """Σ_a σ^a of packed spins, given by their transposed (N, ⌈M/8⌉) with zeros behind M: (N,) float64."""
-    return 2.0 * np.bitwise_count(transposed).sum(axis=1, dtype=np.int64) - n_rows
-
-
 def as_words(bits, n_spins):
     """Packed spins (M, ⌈N/8⌉) as 64-bit words (M, ⌈N/64⌉), with zeros behind the last spin."""
     words = np.zeros((len(bits), -(-n_spins // 64)), np.uint64)
@@ -94,6 +89,24 @@ def count_ones(word):
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
     word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@kernel
+def _count_ones_of_rows(bits, counts):
+    """How many bits of every row are 1."""
+    for n in range(len(bits)):
+        row = bits[n]
+        count = np.uint64(0)
+        for j in range(row.size):
+            count += count_ones(np.uint64(row[j]))
+        counts[n] = count
+
+
+def column_sums(transposed, n_rows):
+    """Σ_a σ^a of packed spins, given by their transposed (N, ⌈M/8⌉) with zeros behind M: (N,) float64."""
+    counts = np.empty(len(transposed))
+    _count_ones_of_rows(transposed, counts)
+    return 2 * counts - n_rows
 
 
 @kernel

@@ -45,7 +45,7 @@ def script(text):
 
 
 @pytest.mark.parametrize("n_hidden", [100, 400])
-@pytest.mark.parametrize(("dtype", "limit"), [("float32", 1.8), ("float64", None)])
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 1.2), ("float64", 1.2)])
 def bench_full_step(benchmark, row, n_hidden, dtype, limit):
     spins, _ = vmf.load_digits(2000)
     pair = gemm_pair(spins, n_hidden, dtype)
@@ -67,7 +67,7 @@ PASSES = {
     "100, tap, step 0.0001": ({"batch_size": 100, "rule": vmf.Natural(step_size=0.0001)}, None),
     "100, vmf.IMAGES, twice 1000 temperatures included": (vmf.IMAGES, None),
     "100, vmf.IMAGES": (images(100), 1.0),
-    "500, vmf.IMAGES, 500 chains": (images(500), 0.25),
+    "500, vmf.IMAGES, 500 chains": (images(500), None),
 }
 
 

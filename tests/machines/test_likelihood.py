@@ -135,6 +135,51 @@ def test_the_way_through_importance_sampling(rng):
     assert other.mean == pytest.approx(exact.mean, abs=4 * other.standard_error)
 
 
+def test_three_ways_to_ln_z_agree_with_the_exact_sum(rng):
+    machine = random_machine(rng, 29, 17, binary=True)
+    spins = sampling.sample(machine, 101, n_sweeps=50, seed=0)
+    result = likelihood.log_likelihood(spins, machine, vmf.Gibbs(n_chains=503, n_temperatures=211), seed=0)
+    log_z = exact_log_z(machine)
+    forward = annealing.PartitionEstimate(result.log_partition, result.standard_error, result.effective_chains)
+    for estimate in (forward, result.from_data, result.from_noise):
+        assert 0 < estimate.standard_error < 0.05
+        # four standard errors: chance leaves them once in 16,000 seeds
+        assert estimate.log_partition == pytest.approx(log_z, abs=4 * estimate.standard_error)
+    lowest, highest = result.bracket
+    values = [estimate.log_partition for estimate in (forward, result.from_data, result.from_noise)]
+    assert highest - lowest == pytest.approx(max(values) - min(values))
+    assert lowest <= result.mean <= highest
+    exact = likelihood.log_likelihood(spins, machine, vmf.Exact(), seed=0)
+    assert (exact.from_data, exact.from_noise) == (None, None)
+    assert exact.bracket == pytest.approx((exact.mean, exact.mean), abs=1e-12)
+
+
+def test_estimates_that_disagree_are_told(rng):
+    machine = random_machine(rng, 61, 17, binary=True)
+    strong, weak = machine._replace(beta=6.0), machine._replace(beta=1.0)
+    spins = sampling.sample(weak, 31, n_sweeps=50, seed=0)
+    with pytest.warns(vmf.ConvergenceWarning, match="ln Z is .* by the way forward"):
+        few = likelihood.log_likelihood(spins, strong, vmf.Gibbs(n_chains=31, n_temperatures=7), seed=0)
+    lowest, highest = few.bracket
+    assert highest - lowest > likelihood.OPEN
+    # of weak couplings there is nothing to tell
+    enough = likelihood.log_likelihood(spins, weak, vmf.Gibbs(n_chains=101, n_temperatures=101), seed=0)
+    exact = likelihood.log_likelihood(spins, weak, vmf.Exact(), seed=0)
+    assert enough.mean == pytest.approx(exact.mean, abs=4 * enough.standard_error)
+
+
+def test_chains_that_stay_where_the_data_are_are_told_from_those_that_came_from_noise():
+    # two states, of which fields favour the one that is not in the data by e to the 10th
+    machine, data = Machine(np.ones((50, 17)), 3.0, np.full(50, 0.1), np.zeros(17)), -np.ones((5, 50))
+    with pytest.warns(vmf.ConvergenceWarning):
+        result = likelihood.log_likelihood(data, machine, vmf.Gibbs(101, 501), base=np.zeros(50), seed=0)
+    log_z = exact_log_z(machine)
+    assert result.log_partition == pytest.approx(log_z, abs=4 * result.standard_error)
+    # chains drawn anew are not independent: their own error is but a part of it
+    assert result.from_noise.log_partition == pytest.approx(log_z, abs=likelihood.OPEN)
+    assert result.from_data.log_partition < log_z - 8
+
+
 def test_up_to_sixteen_units_are_summed_and_more_are_annealed_unless_told_otherwise(rng):
     spins = rng.choice([-1, 1], size=(3, 23))
     few, many = random_machine(rng, 23, 16, binary=True), random_machine(rng, 23, 17, binary=True)
@@ -154,6 +199,7 @@ def test_up_to_sixteen_units_are_summed_and_more_are_annealed_unless_told_otherw
     assert chains.mean == pytest.approx(default.mean, abs=4 * chains.standard_error)
 
 
+@pytest.mark.filterwarnings("ignore:ln Z is:vmfcore.ConvergenceWarning")  # of five temperatures
 def test_bits_do_not_depend_on_the_number_of_threads(rng):
     machine, spins = random_machine(rng, 101, 113, binary=True), rng.choice([-1, 1], size=(7, 101))
     before, runs = numba.get_num_threads(), []
@@ -162,6 +208,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
         # enough chains for two threads in the sweep and in the weights
         runs.append(likelihood.log_likelihood(spins, machine, vmf.Gibbs(307, 5), seed=2))
     assert runs[0][:4] == runs[1][:4]
+    assert runs[0][5:] == runs[1][5:]
     np.testing.assert_array_equal(runs[0].per_sample, runs[1].per_sample)
 
 

@@ -9,9 +9,11 @@ Chains are carried from independent pixels (fields a⁰, ``base``) to the machin
     \sigma_i\Bigr), \qquad <w> = Z/Z_0
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from vmfcore import checks
 from vmfcore.data.packing import pixel_fields
@@ -19,12 +21,15 @@ from vmfcore.machines.machine import Machine, check_data, check_machine, couplin
 from vmfcore.machines.sampling import MAX_EXACT_HIDDEN, draw_hidden
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
+from vmfcore.networks.gibbs import relax
+from vmfcore.networks.network import ConvergenceWarning
 from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
 MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
+OPEN = 1.0  # nats between two estimates of ln Z that are too many to pass over
 
 
 class LogLikelihood(NamedTuple):
@@ -35,6 +40,16 @@ class LogLikelihood(NamedTuple):
     log_partition: float  # nats
     effective_chains: float  # of annealed importance sampling; infinite where ln Z is exact
     per_sample: np.ndarray  # (M,), nats
+    from_data: PartitionEstimate | None  # ln Z by the way back, of chains from data; None where it is exact
+    from_noise: PartitionEstimate | None  # the same of those that took the way forward
+
+    @property
+    def bracket(self):
+        """The smallest and the largest mean, nats a sample, that the estimates of ln Z leave."""
+        estimates = [self.log_partition]
+        estimates += [back.log_partition for back in (self.from_data, self.from_noise) if back is not None]
+        of_spins = self.mean + self.log_partition
+        return of_spins - max(estimates), of_spins - min(estimates)
 
 
 def _check_chains(solver):
@@ -108,6 +123,50 @@ def estimate_log_partition(
     return estimate._replace(log_partition=sign * estimate.log_partition)
 
 
+class _Bracket(NamedTuple):
+    """ln Z by the way forward, and by the way back of chains that began in the data or came forward."""
+
+    forward: PartitionEstimate
+    from_data: PartitionEstimate | None
+    from_noise: PartitionEstimate | None
+
+
+def _bracket(machine, data, base, solver, seed):
+    """`_Bracket` of a checked machine; before the way back all chains sweep at s = 1 as often as on it."""
+    couplings = couplings_of(machine, np.float32)
+    fields = machine.visible_fields, machine.hidden_fields
+    in_single = tuple(field.astype(np.float32) for field in fields)
+    path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
+    keys = [stream_key(seed, Stream.ANNEALING, *branch) for branch in ((), (0,), (1,), (2,), (3,))]
+
+    came_forward = np.zeros((solver.n_chains, -(-machine.weights.shape[1] // 8)), np.uint8)
+    log_weights = anneal(couplings, fields, base, path, came_forward, keys[0])
+    forward = log_mean(log_weights)
+    rng = generator(seed, Stream.ANNEALING)
+    chosen = rng.choice(len(data.bits), solver.n_chains, replace=len(data.bits) < solver.n_chains)
+    began_in_data = draw_hidden(data.take(chosen), machine, rng)
+    # they stand for samples of the machine with their weights
+    came_forward = came_forward[rng.choice(solver.n_chains, solver.n_chains, p=scipy.special.softmax(log_weights))]
+
+    ways_back = []
+    for hidden, key, key_back in ((began_in_data, *keys[1:3]), (came_forward, *keys[3:])):
+        relax(couplings, in_single, hidden, solver.n_temperatures, key)
+        estimate = log_mean(anneal(couplings, fields, base, path[::-1], hidden, key_back))
+        ways_back.append(estimate._replace(log_partition=-estimate.log_partition))
+    return _Bracket(forward, *ways_back)
+
+
+def _warn_open(bracket):
+    """The one warning about estimates of ln Z that do not agree."""
+    forward, from_data, from_noise = (estimate.log_partition for estimate in bracket)
+    if max(abs(from_data - forward), abs(from_noise - forward)) > OPEN:
+        text = (
+            f"ln Z is {forward:.2f} by the way forward, {from_data:.2f} and {from_noise:.2f} by the way back, "
+            "from data and from noise: take more n_temperatures, or do not trust the likelihood to better than that"
+        )
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+
+
 def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None, *, base=None, seed) -> LogLikelihood:
     r"""Log-likelihood of data, ln P(σ) = Σ_i a_i σ_i + Σ_μ ln 2cosh(b_μ + Σ_i J_iμ σ_i) - ln Z.
 
@@ -127,11 +186,21 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
     Returns
     -------
     LogLikelihood
+        With the ln Z of the way forward.  Of two ways back, one begins at the machine with chains that began in the
+        data, the other with those that came forward, drawn anew by their weights; both have relaxed there for as many
+        sweeps as there are temperatures.  ``bracket`` is what the three leave of the mean.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If two estimates of ln Z differ by more than a nat.
 
     Notes
     -----
-    O(M N P) and the price of ln Z, O(2^min(N, P) N P) or O(n_temperatures n_chains N P).  Where importance sampling
-    errs it is ln Z that comes out too small and the likelihood too large: see `estimate_log_partition`.
+    O(M N P) and the price of ln Z, O(2^min(N, P) N P) or, five times, O(n_temperatures n_chains N P).  On average the
+    way forward makes ln Z too small and the likelihood too large, and a way back, from chains that are in equilibrium,
+    the other way round.  Chains that have stayed where the data are know nothing of what else the machine has: their
+    way back can be too small as well.
 
     Examples
     --------
@@ -153,12 +222,13 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
         per_sample[block] += log2cosh(fields).sum(axis=1)
     if isinstance(solver, Exact):
         exact = log_partition(machine.couplings, a, machine.hidden_fields)
-        log_z = PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf)
+        bracket = _Bracket(PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf), None, None)
     else:
-        log_z = estimate_log_partition(machine, pixel_fields(data) if base is None else base, solver, seed=seed)
-    per_sample -= log_z.log_partition
-    mean = float(per_sample.mean())
-    return LogLikelihood(mean, log_z.standard_error, log_z.log_partition, log_z.effective_chains, per_sample)
+        bracket = _bracket(machine, data, pixel_fields(data) if base is None else base, solver, seed)
+        _warn_open(bracket)
+    log_z, error, effective_chains = bracket.forward
+    per_sample -= log_z
+    return LogLikelihood(float(per_sample.mean()), error, log_z, effective_chains, per_sample, *bracket[1:])
 
 
 def _checked_solver(solver, n_fewest):

@@ -166,3 +166,13 @@ def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None, *, 
     with numba_threads(len(exerted), exerted.size / GRAIN):
         _draw_hidden(exerted, layer, to_means, constants, hidden)
     return spins, exerted
+
+
+def relax(couplings, fields, hidden, n_sweeps, key):
+    """So many sweeps of K chains, whose packed spins ``hidden`` (K, ⌈P/8⌉) are overwritten by those at the end.
+
+    ``couplings`` and ``fields`` as `sweep` takes them; ``key`` is that of the random numbers.
+    """
+    words = len(hidden) * words_a_sweep(*couplings.shape)
+    for n in range(n_sweeps):
+        sweep(couplings, fields, hidden, Place(key, n * words))

@@ -61,7 +61,11 @@ def test_public_docstrings_name_every_argument(name):
         assert re.search(rf"\b{argument}\b", inspect.getdoc(call)), f"{name} does not document {argument}"
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if inspect.isclass(case.call)])
+# what holds an array is no value of this kind
+VALUES = [name for name, case in CASES.items() if inspect.isclass(case.call) and name != "GreyPixels"]
+
+
+@pytest.mark.parametrize("name", VALUES)
 def test_a_value_can_be_printed_and_pasted_back_but_not_changed(name):
     value = CASES[name].call(**CASES[name].good)
     names = {known: getattr(vmf, known) for known in vmf.__all__}

@@ -13,6 +13,7 @@ from vmfcore.bounds.enumeration import exact_posterior
 from vmfcore.bounds.model_term import Annealed, Quenched
 from vmfcore.bounds.objective import Bound, Objective, bound, bound_gradient
 from vmfcore.data.digits import load_digits
+from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import PackedSpins
 from vmfcore.files.storage import load_machine, load_results, save_machine, save_results
 from vmfcore.learning.checkpoints import Checkpoint
@@ -45,6 +46,7 @@ __all__ = [
     "Exact",
     "FitResult",
     "Gibbs",
+    "GreyPixels",
     "Learn",
     "Machine",
     "Natural",

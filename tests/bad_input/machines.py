@@ -124,6 +124,19 @@ CASES = {
         },
     ),
     "data.packing.pack_spins": Case(pack_spins, {"spins": SPINS}, {"spins": DATA}),
+    "GreyPixels": Case(
+        vmf.GreyPixels,
+        {"levels": np.zeros((7, 5), np.uint8)},
+        {
+            "levels": [
+                (np.zeros((7, 5)), TypeError, "levels must be an array of dtype uint8, got float64"),
+                (np.zeros(5, np.uint8), ValueError, r"levels must be a non-empty array of shape \(any, any\)"),
+                (np.zeros((0, 5), np.uint8), ValueError, "levels must be a non-empty array"),
+                ("grey", TypeError, "levels must be"),
+            ],
+            "seed": SEED,
+        },
+    ),
     "load_digits": Case(
         vmf.load_digits,
         {},
@@ -131,6 +144,11 @@ CASES = {
             "n_samples": [(0, ValueError, "n_samples must be"), (5001, ValueError, "n_samples must be at most 5000")],
             "full": [(1, TypeError, "full must be True or False, got 1"), ("yes", TypeError, "full must be True or")],
             "directory": [("data", ValueError, "directory must be None where full is False, got 'data'")],
+            "binarize": [
+                ("otsu", ValueError, "binarize must be"),
+                ("sample", ValueError, "binarize must be 'threshold' where full is False"),
+                (None, TypeError, "binarize must be"),
+            ],
             "seed": [(-3, ValueError, "seed must be an integer >= 0")],
             "path": [
                 ("no/digits.npz", FileNotFoundError, "path must be the digits file .* nothing is at no/digits.npz"),

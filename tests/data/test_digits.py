@@ -121,6 +121,13 @@ def test_the_full_set_from_a_directory(folder, kind):
     check_everything(*vmf.load_digits(full=True, directory=kind(folder)))
 
 
+def test_the_full_set_in_grey(folder):
+    grey, labels = vmf.load_digits(full=True, directory=folder, binarize="sample", seed=3)
+    assert (grey.levels == PIXELS.reshape(11, 15)).all()
+    assert (labels == LABELS).all()
+    assert grey.seed == 3
+
+
 def test_the_full_set_from_the_mirror_is_fetched_once(folder, mirror, tmp_path):
     for name, array in ARRAYS.items():
         (mirror / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
@@ -193,6 +200,8 @@ def test_arguments_that_do_not_combine_with_the_full_set(tmp_path):
         vmf.load_digits(37, full=True, directory=tmp_path)
     with pytest.raises(ValueError, match=r"^path must be left out where full is True"):
         vmf.load_digits(full=True, path=tmp_path / "digits.npz")
+    with pytest.raises(ValueError, match=r"^binarize must be 'threshold' where full is False"):
+        vmf.load_digits(binarize="sample")
     with pytest.raises(ValueError, match=r"^directory must be None where full is False"):
         vmf.load_digits(directory=tmp_path)
     with pytest.raises(TypeError, match=r"^directory must be a path or None, got 5"):

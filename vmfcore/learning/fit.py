@@ -6,6 +6,7 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields, evaluate, warn_unsolved
+from vmfcore.data.grey import GreyPixels
 from vmfcore.learning.checkpoints import kept_in
 from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
@@ -43,8 +44,8 @@ def fit(
 
     Parameters
     ----------
-    spins : (M, N) array or PackedSpins
-        Data, ±1; packed, they may stay in a file.
+    spins : (M, N) array, PackedSpins or GreyPixels
+        Data, ±1; packed, they may stay in a file; of grey values they are drawn anew in every epoch.
     n_hidden : int >= 1
         P.
     beta : float or (P,) array in (1e-6, 50)
@@ -132,7 +133,8 @@ def fit(
     dtype = _checked_dtype(dtype, beta)
     checks.flag(progress=progress)
     every = check_callback(callback)
-    problem = _problem(data, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed)
+    grey = spins if isinstance(spins, GreyPixels) else None
+    problem = _problem(data, grey, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed)
 
     # climb, from the start or from where the checkpoint stands, and compare the restarts at their ends
     start = {"beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1], "init": init}
@@ -157,7 +159,7 @@ def _checked_dtype(dtype, beta):
     return dtype
 
 
-def _problem(data, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed) -> Problem:
+def _problem(data, grey, n_hidden, objective, rule, learn, n_steps, batch_size, dtype, init, seed) -> Problem:
     """What is climbed, and how, once it is known to fit together."""
     checks.instance(Objective, objective=objective)
     checks.instance(Rule, rule=rule)
@@ -170,7 +172,7 @@ def _problem(data, n_hidden, objective, rule, learn, n_steps, batch_size, dtype,
     if objective.data_term == "calibrated" and isinstance(init, str):
         stages = (replace(objective, data_term="gaussian"), objective)
     max_beta = 0.999 * (checks.MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA)
-    return Problem(data, stages, rule, learn, int(n_steps), batch_size, max_beta, int(seed))
+    return Problem(data, grey, stages, rule, learn, int(n_steps), batch_size, max_beta, int(seed))
 
 
 def _start(problem, beta, fields, init, shape, dtype):

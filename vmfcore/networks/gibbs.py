@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from vmfcore.numerics.bits import pack
 from vmfcore.numerics.draws import uniform, words_of
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, exp
@@ -66,22 +67,6 @@ def _draw(constants, work, up):
 
 
 @kernel
-def _pack(up, bits):
-    """Spins of one chain as bits, the first the highest of its byte; zeros fill the last byte."""
-    n_whole = up.size // 8
-    for b in range(n_whole):
-        byte = 0
-        for k in range(8):
-            byte = 2 * byte + up[8 * b + k]
-        bits[b] = byte
-    if bits.size > n_whole:
-        byte = 0
-        for i in range(8 * n_whole, up.size):
-            byte = 2 * byte + up[i]
-        bits[n_whole] = byte << (8 * bits.size - up.size)
-
-
-@kernel
 def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
     """New visible spins of chain k at fields a + s J h; those that are clamped stay."""
     work = _work(exerted)
@@ -94,7 +79,7 @@ def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
         for i in range(exerted.size):
             if clamped[k, i] != 0:
                 up[i] = clamped[k, i] > 0
-    _pack(up, spins)
+    pack(up, spins)
 
 
 @kernel
@@ -108,7 +93,7 @@ def _draw_hidden_chain(k, exerted, layer, to_means, constants, spins):
         work.field[mu] = layer.scale * exerted[mu]
     uniform(layer.key, layer.first + k * layer.stride, work.draw)
     _draw(constants, work, up)
-    _pack(up, spins)
+    pack(up, spins)
     if to_means:
         # tanh x = ±(1 - u)/(1 + u) with the u = exp(-2|x|) of the draw
         u = work.u

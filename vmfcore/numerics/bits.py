@@ -11,6 +11,22 @@ BLOCK_ROWS = 16  # of a job
 
 
 @kernel
+def pack(up, bits):
+    """Spins of a row, True where they are +1, as bits, the first the highest of its byte; zeros fill the last byte."""
+    n_whole = up.size // 8
+    for b in range(n_whole):
+        byte = 0
+        for k in range(8):
+            byte = 2 * byte + up[8 * b + k]
+        bits[b] = byte
+    if bits.size > n_whole:
+        byte = 0
+        for i in range(8 * n_whole, up.size):
+            byte = 2 * byte + up[i]
+        bits[n_whole] = byte << (8 * bits.size - up.size)
+
+
+@kernel
 def _read_word(bits, first, n_rows, j):
     """Byte j of up to eight rows of bits: row a in byte 7 - a of a word."""
     word = np.uint64(0)

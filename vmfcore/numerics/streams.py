@@ -18,6 +18,7 @@ class Stream(enum.IntEnum):
     ANNEALING = 5  # chains of a log-likelihood
     PERSISTENT_CHAINS = 6  # chains that go on through the steps of a fit
     COUPLINGS = 7  # ensembles of random networks
+    PIXELS = 8  # spins of grey values, anew in every epoch
 
 
 def generator(seed, stream):

@@ -22,8 +22,29 @@ def test_couplings_signs_and_storage(rng):
     assert signs.weights.dtype == np.int8
     assert signs.weights[2, 3] == 1
     np.testing.assert_array_equal(signs.weights[means != 0], np.sign(means)[means != 0])
-    assert signs[1:] == machine[1:]
+    assert signs[2:] == machine[2:]
+    # the scale of each hidden unit is that of the closest couplings
+    for mu in range(5):
+        ones = signs.weights[:, mu : mu + 1] / np.sqrt(13)
+        (scale,), *_ = np.linalg.lstsq(ones, machine.couplings[:, mu])
+        assert signs.beta[mu] == pytest.approx(scale, rel=1e-12)
     assert signs.n_bits == signs._replace(weights=signs.weights * 1.0).n_bits == 13 * 5 + 32 * (13 + 5 + 5)
+
+
+def test_signs_of_undecided_synapses_say_little(rng):
+    means = np.where(np.arange(7) < 3, rng.choice([-1, 1], size=(41, 7)), rng.uniform(-0.1, 0.1, (41, 7)))
+    means[:, 6] = 0.0
+    machine = Machine(means, 2.0, np.zeros(41), np.zeros(7))
+    data = vmf.sample(machine, 500, seed=1)
+    of_means, of_signs = (vmf.log_likelihood(data, x, seed=0).mean for x in (machine, machine.binarized))
+    at_full_strength = vmf.log_likelihood(data, machine._replace(weights=machine.binarized.weights), seed=0).mean
+    # four units of couplings below 0.2/√41: far below a nat; at full strength, noise that costs 2.6 nats, measured
+    assert abs(of_means - of_signs) < 0.2
+    assert of_means - at_full_strength > 1
+    # decided synapses are what they were
+    np.testing.assert_array_equal(machine.binarized.beta[:3], 2.0)
+    decided = machine._replace(weights=np.sign(means[:, :3]))
+    assert decided.binarized.beta == decided.beta
 
 
 def test_parts_that_may_be_missing(rng):

@@ -47,5 +47,5 @@ class FitResult(NamedTuple):
 
     @property
     def machine(self) -> Machine:
-        """The machine of the posterior means; ``machine.binarized`` is the one of their signs."""
+        """The machine of the posterior means; ``machine.binarized`` that of one-bit synapses."""
         return check_machine(Machine(self.means, self.beta, self.visible_fields, self.hidden_fields))

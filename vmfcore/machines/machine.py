@@ -15,6 +15,8 @@ from vmfcore.networks.couplings import OneBitCouplings, RealCouplings
 from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
 from vmfcore.numerics.passes import to_tanh
 
+SMALLEST_SIZE = 1e-9  # mean |λ| of a hidden unit of which nothing is left: β stays positive
+
 
 def signs(means):
     """Decided synapses, int8: +1 where the mean is not negative."""
@@ -37,9 +39,12 @@ class Machine(NamedTuple):
     --------
     >>> import numpy as np
     >>> import vmfcore as vmf
-    >>> vmf.Machine(np.array([[1, -1], [0.5, -0.2]]), 2.0).binarized.weights
+    >>> signs = vmf.Machine(np.array([[1, -1], [0.5, -0.2]]), 2.0).binarized
+    >>> signs.weights
     array([[ 1, -1],
            [ 1, -1]], dtype=int8)
+    >>> signs.beta
+    array([1.5, 1.2])
     """
 
     weights: np.ndarray | PackedSpins
@@ -54,9 +59,17 @@ class Machine(NamedTuple):
 
     @property
     def binarized(self):
-        """The machine whose synapses are the signs of these, +1 where a mean is 0."""
-        is_packed = isinstance(self.weights, PackedSpins)
-        return self if is_packed else self._replace(weights=signs(self.weights))
+        """The machine of one-bit synapses whose couplings are the closest: the signs of these, +1 where a mean is 0.
+
+        Σ_i (β_μ λ_iμ - s ξ_iμ)² is least at ξ = sign λ and s = β_μ Σ_i |λ_iμ|/N: that is its inverse temperature, so
+        that a hidden unit whose synapses are undecided says little.
+        """
+        if isinstance(self.weights, PackedSpins):
+            return self
+        sizes = np.abs(np.asarray(self.weights, np.float64)).mean(axis=0)
+        if (sizes == 1).all():
+            return self._replace(weights=signs(self.weights))
+        return self._replace(weights=signs(self.weights), beta=self.beta * np.maximum(sizes, SMALLEST_SIZE))
 
     @property
     def n_bits(self):

@@ -17,7 +17,8 @@ import vmfcore as vmf
 from vmfcore.learning import checkpoints
 from vmfcore.machines.likelihood import estimate_log_partition
 
-CLASSES = [value for value in vars(vmf).values() if isinstance(value, type) and is_dataclass(value)]
+# grey values are data, no choice
+CLASSES = [x for x in vars(vmf).values() if isinstance(x, type) and is_dataclass(x) and x is not vmf.GreyPixels]
 FIELDS = {f"{choice.__name__}.{field.name}" for choice in CLASSES for field in fields(choice)}
 
 # every choice in Python's own numbers, and again in numpy's

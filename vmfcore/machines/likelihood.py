@@ -108,19 +108,22 @@ def estimate_log_partition(
     checks.within(checks.MAX_SIZE, base=base)
     _check_chains(solver)
     checks.integer(0, seed=seed)
-    path = np.linspace(0.0, 1.0, solver.n_temperatures + 1)
-    if reverse_from is None:
-        sign, hidden = 1, np.zeros((solver.n_chains, -(-n_hidden // 8)), np.uint8)
-    else:
+    couplings, fields = couplings_of(machine, np.float32), (machine.visible_fields, machine.hidden_fields)
+    path, key = np.linspace(0.0, 1.0, solver.n_temperatures + 1), stream_key(seed, Stream.ANNEALING)
+    if reverse_from is not None:
         samples = checks.spins(reverse_from, shape=(None, n_visible), name="reverse_from")
         if len(samples) < 2:
             raise ValueError(f"reverse_from must hold at least 2 samples, got {len(samples)}")
         hidden = draw_hidden(samples, machine, generator(seed, Stream.ANNEALING))
-        sign, path = -1, path[::-1]
-    fields = machine.visible_fields, machine.hidden_fields
-    key = stream_key(seed, Stream.ANNEALING)
-    estimate = log_mean(anneal(couplings_of(machine, np.float32), fields, base, path, hidden, key))
-    return estimate._replace(log_partition=sign * estimate.log_partition)
+        return _way_back(couplings, fields, base, path, hidden, key)
+    hidden = np.zeros((solver.n_chains, -(-n_hidden // 8)), np.uint8)
+    return log_mean(anneal(couplings, fields, base, path, hidden, key))
+
+
+def _way_back(couplings, fields, base, path, hidden, key):
+    """ln Z by chains that are in equilibrium at the machine, carried from there to the independent pixels."""
+    estimate = log_mean(anneal(couplings, fields, base, path[::-1], hidden, key))
+    return estimate._replace(log_partition=-estimate.log_partition)
 
 
 class _Bracket(NamedTuple):
@@ -151,8 +154,7 @@ def _bracket(machine, data, base, solver, seed):
     ways_back = []
     for hidden, key, key_back in ((began_in_data, *keys[1:3]), (came_forward, *keys[3:])):
         relax(couplings, in_single, hidden, solver.n_temperatures, key)
-        estimate = log_mean(anneal(couplings, fields, base, path[::-1], hidden, key_back))
-        ways_back.append(estimate._replace(log_partition=-estimate.log_partition))
+        ways_back.append(_way_back(couplings, fields, base, path, hidden, key_back))
     return _Bracket(forward, *ways_back)
 
 

@@ -394,29 +394,6 @@ def annealed_log_weight(couplings, visible_fields, hidden_fields, base, path, vi
     return total
 
 
-def walk(here, there, n_steps, hidden, draw, u):
-    """ln Z'/Z between networks (J, a, b), and the hidden spins of chains that walked and were drawn anew at its end.
-
-    ``draw(n)`` gives the random numbers of both layers in sweep n, ``u`` that of the drawing.
-    """
-    weights = np.zeros(len(hidden))
-    for n in range(n_steps):
-        at_s, at_t = (
-            [(1 - s) * x + s * y for x, y in zip(here, there, strict=True)] for s in (n / n_steps, (n + 1) / n_steps)
-        )
-        spins, _, hidden = gibbs_sweep(*at_s, hidden, *draw(n))
-        for sign, (couplings, a, b) in ((-1, at_s), (1, at_t)):
-            weights += sign * (spins @ a + log2cosh(b + spins @ couplings).sum(axis=1))
-    share = np.exp(weights) / np.exp(weights).sum()
-    chosen, passed = [], 0.0
-    for k, p in enumerate(share):
-        # as many of u/K, (u + 1)/K, ... as lie on its stretch of the line from 0 to 1
-        marks = (u + np.arange(len(share))) / len(share)
-        chosen += [k] * int(((passed <= marks) & (marks < passed + p)).sum())
-        passed += p
-    return np.log(np.mean(np.exp(weights))), hidden[chosen]
-
-
 def machine_bound(spins, means, beta, visible_fields, hidden_fields, prior_mean=0.0):
     """E_Q ln P(data | xi) - KL, and the same with ln <Z>_Q, of a machine with fields: sums over all synapses."""
     data_term, log_z, mean_z = 0.0, 0.0, 0.0

@@ -90,12 +90,6 @@ class Objective:
         base = pixel_fields(data) if self.is_sampled else None
         return WarmStart(self.model_term.solver.cold_start(base, seed))
 
-    def walkers(self, data, shape, seed):
-        """What the bounds along a fit start from where chains tell ln Z; otherwise None.  Shape (R, N, P)."""
-        if self.bound_every is None:
-            return None
-        return WarmStart(self.model_term.solver.walkers(pixel_fields(data), shape, seed))
-
 
 def _checked_weight(kl_weight):
     pair = isinstance(kl_weight, (tuple, list)) or np.ndim(kl_weight) > 0

@@ -19,12 +19,10 @@ from vmfcore.learning.climb import ClimbState
 from vmfcore.learning.parameters import RealParameters
 from vmfcore.learning.rules import AdamState, NaturalState
 from vmfcore.networks.chains import Chains
-from vmfcore.networks.walkers import Walkers
 
 KIND = "a checkpoint"
 ROWS = 4096  # of data that are looked at together
-STATES = (ClimbState, RealParameters, WarmStart, Chains, Walkers, NaturalState, AdamState)
-TYPES = {part.__name__: part for part in STATES}
+TYPES = {part.__name__: part for part in (ClimbState, RealParameters, WarmStart, Chains, NaturalState, AdamState)}
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,6 @@ class ClimbState(NamedTuple):
     rule_state: tuple  # of these, as the next three
     real: RealParameters
     warm_start: WarmStart
-    walkers: WarmStart | None  # of chains that tell the bound
     distances: np.ndarray  # (K, WINDOW), of the last steps, the latest at the end
     final_means: np.ndarray  # (R, N, P), of those that have ended, as the next three
     final_real: RealParameters
@@ -99,7 +98,6 @@ def _stage_state(problem, stage, n_steps, means, real, n_evaluations, histories)
         rule_state=problem.rule.start(means),
         real=real,
         warm_start=COLD,
-        walkers=problem.stages[stage].walkers(problem.data, means.shape, problem.seed),
         distances=np.full((n_restarts, WINDOW), np.inf),
         final_means=np.zeros_like(means),
         final_real=_copied(real),
@@ -159,10 +157,8 @@ def _step(problem, data, state, watch) -> ClimbState:
     is_asked_for = _belongs_to_history(problem, state, watch)
     evaluation = _evaluate(problem, data, state, is_asked_for or _may_settle(problem, state))
     state = _measure(problem, state, evaluation, is_asked_for)
-    if _chains_tell_the_bound(problem, state):
-        evaluation, state = _with_bound(problem, state, evaluation)
     # the end of a restart belongs to its history, too
-    _record(state, evaluation, watch, is_asked_for | _at_rest(problem, state))
+    _record(problem, data, state, evaluation, watch, is_asked_for | _at_rest(problem, state))
     watch.steps_done(len(state.climbing) if state.step else 0)
     state.n_evaluations[state.climbing] += 1
     means = state.rule_state.means
@@ -213,20 +209,17 @@ def _at_rest(problem, state):
     return state.distances.sum(axis=1) < WINDOW * problem.rule.tol
 
 
-def _with_bound(problem, state, evaluation):
-    """With the bound on all data, for which other chains walk on to the networks of this step: they know ln Z."""
-    q = posterior(state.rule_state.means, state.real)
-    told = evaluate(problem.data, q, problem.stages[state.stage], state.walkers)
-    model = evaluation.model._replace(residual=told.model.residual)
-    evaluation = evaluation._replace(bound=told.bound, model=model)
-    return evaluation, state._replace(walkers=told.model.warm_start)
-
-
-def _record(state, evaluation, watch, which):
+def _record(problem, data, state, evaluation, watch, which):
     """Add a row to the histories of some of those that climb, ``which`` (K,) bool, and tell the user."""
     if not which.any():
         return
     bound = evaluation.bound
+    objective = problem.stages[state.stage]
+    is_known = state.step == 0 and data is problem.data
+    if _chains_tell_the_bound(problem, state) and not is_known:
+        # persistent chains do not know ln Z: anneal new ones, on all data
+        cold = objective.cold_start(problem.data, problem.seed)
+        bound = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold).bound
     n_iter, residual = evaluation.model.n_iter, evaluation.model.residual
     columns = [*bound, evaluation.entropy, n_iter, residual, state.distances[:, -1], state.real.beta.mean(axis=1)]
     rows = np.array(columns, np.float64).T
@@ -252,7 +245,7 @@ def _retire(problem, state, means):
 
 def _advance(problem, state, evaluation, means, stays):
     """The state after a step of the synapses, fields and temperatures of those that stay."""
-    rule_state, real, warm_start, walkers = state.rule_state, state.real, evaluation.model.warm_start, state.walkers
+    rule_state, real, warm_start = state.rule_state, state.real, evaluation.model.warm_start
     if stays.any():
         objective = problem.stages[state.stage]
         done = state.step / problem.n_steps
@@ -268,8 +261,7 @@ def _advance(problem, state, evaluation, means, stays):
         rule_state, pulls = problem.rule.step(rule_state, gradient, objective.prior.mean, step_size, kl_weight, change)
         real = next_parameters(real, beta, pulls, evaluation, n_samples, real_step_size)
     if not stays.all():
-        parts = rule_state, real, warm_start, walkers
-        rule_state, real, warm_start, walkers = (_selected(part, stays) for part in parts)
+        rule_state, real, warm_start = (_selected(part, stays) for part in (rule_state, real, warm_start))
     return state._replace(
         step=state.step + 1,
         n_steps=state.n_steps + 1,
@@ -277,7 +269,6 @@ def _advance(problem, state, evaluation, means, stays):
         rule_state=rule_state,
         real=real,
         warm_start=warm_start,
-        walkers=walkers,
         distances=state.distances[stays],
     )
 

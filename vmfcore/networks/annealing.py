@@ -46,21 +46,16 @@ def _sum_of_log2cosh(scale, fields, constants, work):
 
 
 @parallel_kernel
-def _add_log2cosh(fields, scale, sign, constants, log_weights):
-    """Add ± Σ_μ ln 2cosh(scale x_μ) of every row x of the fields."""
+def _add_log_ratios(fields, s, t, constants, log_weights):
+    """Add Σ_μ [ln 2cosh t x_μ - ln 2cosh s x_μ] of every row x of the fields."""
     n_hidden = fields.shape[1]
     for k in numba.prange(len(fields)):
         x = np.empty(n_hidden)
         u = np.empty(n_hidden)
         spare = np.empty(n_hidden)
         work = _Work(x, u, spare, np.empty(n_hidden, np.int32), np.empty(LANES))
-        log_weights[k] += sign * _sum_of_log2cosh(scale, fields[k], constants, work)
-
-
-def add_log2cosh(fields, sign, log_weights, scale=1.0):
-    """Add ± Σ_μ ln 2cosh(scale x_μ) of every row x of the fields (K, P) to log_weights (K,), in double precision."""
-    with numba_threads(len(fields), fields.size / GRAIN):
-        _add_log2cosh(fields, float(scale), float(sign), constants_of(np.dtype(np.float64)), log_weights)
+        log_weights[k] -= _sum_of_log2cosh(s, fields[k], constants, work)
+        log_weights[k] += _sum_of_log2cosh(t, fields[k], constants, work)
 
 
 def anneal(couplings, fields, base, path, hidden, key):
@@ -76,6 +71,7 @@ def anneal(couplings, fields, base, path, hidden, key):
     words = n_chains * words_a_sweep(n_visible, n_hidden)
     b = b.astype(np.float32)
     tilt = (a - base).astype(np.float32)[:, None]
+    constants = constants_of(np.dtype(np.float64))
     # ln Z at s = 0, or less that on the way back
     base_log_z = log2cosh(base).sum() + n_hidden * np.log(2)
     log_weights = np.full(n_chains, (path[-1] - path[0]) * base_log_z)
@@ -84,8 +80,8 @@ def anneal(couplings, fields, base, path, hidden, key):
         at_s = ((1 - s) * base + s * a).astype(np.float32)
         spins, exerted = sweep(couplings, (at_s, b), hidden, Place(key, n * words), scales=(s, t))
         log_weights += (t - s) * multiply(spins, tilt)[:, 0]
-        add_log2cosh(exerted, -1, log_weights, s)
-        add_log2cosh(exerted, 1, log_weights, t)
+        with numba_threads(n_chains, exerted.size / GRAIN):
+            _add_log_ratios(exerted, s, t, constants, log_weights)
     return log_weights
 
 

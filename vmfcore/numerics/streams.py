@@ -19,7 +19,6 @@ class Stream(enum.IntEnum):
     PERSISTENT_CHAINS = 6  # chains that go on through the steps of a fit
     COUPLINGS = 7  # ensembles of random networks
     PIXELS = 8  # spins of grey values, anew in every epoch
-    WALKERS = 9  # chains that tell ln Z along a climb
 
 
 def generator(seed, stream):

@@ -16,7 +16,6 @@ from vmfcore.networks.network import (
     of_one_replica,
     warn_few_chains,
 )
-from vmfcore.networks.walkers import Walkers, at_independent_pixels, walk
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,8 @@ class Gibbs:
     n_temperatures : int >= 1
         Steps of the annealing that starts the chains and estimates ln Z.
     bound_every : int >= 1 or None
-        Of `vmfcore.fit` alone: steps between two bounds, which are entries of the history.  Other chains tell their
-        ln Z, and its error, which take ``n_temperatures`` steps from the network of one to that of the next
-        (`vmfcore.networks.walkers`); None: a bound at the first step only, and nan elsewhere.
+        Of `vmfcore.fit` alone: steps between two bounds, which are entries of the history, each at the price of an
+        annealing; None: at the first step only, and nan elsewhere.
 
     Notes
     -----
@@ -74,10 +72,6 @@ class Gibbs:
     def cold_start(self, base, seed):
         """What the first call starts from: independent pixels at fields ``base`` (N,)."""
         return Annealing(base, self.n_chains, self.n_temperatures, seed)
-
-    def walkers(self, base, shape, seed):
-        """What the first of the bounds along a fit starts from: independent pixels at fields ``base`` (N,)."""
-        return at_independent_pixels(base, self.n_chains, shape, seed)
 
     def solve(self, network: Network, start=None, *, seed=0) -> NetworkState:
         """Averages of a network over its chains, after one sweep more.
@@ -135,16 +129,10 @@ class Gibbs:
         network = networks.couplings, networks.visible_fields, networks.hidden_fields[:, 0]
         log_z, error = np.full(networks.shape, np.nan), np.zeros(networks.shape)
         enough = np.ones(networks.shape, bool)
-        if isinstance(start, Walkers):
-            start = walk(start, *network, self.n_temperatures)
-            log_z[:, 0], error[:, 0] = start.log_partition, np.sqrt(start.variance)
-            enough[:, 0] = start.fewest >= FEW_CHAINS
-            m, r, averaged, _ = sample_chains(*network, start.chains)
-        else:
-            if isinstance(start, Annealing):
-                start, estimates = start_chains(*network, start)
-                log_z[:, 0], error[:, 0], effective = np.transpose(estimates)
-                enough[:, 0] = effective >= FEW_CHAINS
-            m, r, averaged, start = sample_chains(*network, start)
+        if isinstance(start, Annealing):
+            start, estimates = start_chains(*network, start)
+            log_z[:, 0], error[:, 0], effective = np.transpose(estimates)
+            enough[:, 0] = effective >= FEW_CHAINS
+        m, r, averaged, chains = sample_chains(*network, start)
         one_sweep = np.ones(networks.shape, np.int64)
-        return Averages(log_z, m[:, None], r[:, None], averaged, start, one_sweep, error, enough)
+        return Averages(log_z, m[:, None], r[:, None], averaged, chains, one_sweep, error, enough)

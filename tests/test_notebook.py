@@ -1,4 +1,4 @@
-"""What the pages share: files of figures, images, error bars, and the baseline with real couplings."""
+"""What the pages share: files of figures, images, error bars."""
 
 import subprocess
 import sys
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-import vmfcore as vmf
 from vmfcore import notebook
 
 mpl.use("Agg")
@@ -73,23 +72,3 @@ def test_runs_that_are_left_out_count_in_neither_mean_nor_error(rng):
     np.testing.assert_allclose(mean, [values[0].data.mean(), values[1].data[::2].mean(), values[2, 3]])
     assert error[1] == pytest.approx(values[1].data[::2].std(ddof=1) / np.sqrt(2))
     assert np.ma.getmaskarray(error).tolist() == [False, False, True]
-
-
-def test_the_baseline_comes_close_to_the_machine_behind_the_data(rng):
-    truth = vmf.Machine(rng.uniform(-1, 1, size=(13, 3)), 4.0, rng.normal(size=13), 0.3 * rng.normal(size=3))
-    data, test = np.split(vmf.sample(truth, 9000, seed=1), [7000])
-    options = {"n_steps": 3000, "batch_size": 100, "n_chains": 100, "step_size": 0.1, "seed": 0}
-    learnt = notebook.train_full_precision(data, 3, **options)
-    best, got = (vmf.log_likelihood(test, machine, seed=0).mean for machine in (truth, learnt))
-    pixels = vmf.Machine(np.zeros((13, 1)), 1.0, np.arctanh(data.mean(axis=0)))
-    independent = vmf.log_likelihood(test, pixels, seed=0).mean
-    # 55 parameters from 7000 samples cost 55/14,000 nats; the noise of the last steps leaves a few per cent
-    assert best - got < 0.1 * (best - independent)
-    assert best - independent > 0.2  # else there is nothing to learn
-
-
-def test_the_baseline_names_what_is_wrong():
-    options = {"n_steps": 1, "batch_size": 2, "n_chains": 2, "step_size": 0.1, "seed": 0}
-    for name, value in [("n_steps", 0), ("batch_size", 0), ("n_chains", 0), ("step_size", 2.0), ("seed", -1)]:
-        with pytest.raises(ValueError, match=rf"^{name} must be .*, got"):
-            notebook.train_full_precision(np.ones((5, 3)), 2, **(options | {name: value}))

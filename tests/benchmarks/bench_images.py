@@ -15,8 +15,8 @@ from timing import NO_LOG_Z, images, in_turns, rested, seconds, seconds_each, st
 
 import vmfcore as vmf
 from vmfcore.data.packing import pack_spins
+from vmfcore.learning.full_precision import train_full_precision
 from vmfcore.machines.likelihood import estimate_log_partition
-from vmfcore.notebook import train_full_precision
 
 PEERS = Path(__file__).resolve().parents[2] / ".venv-peers"
 N, P, K = 784, 500, 100  # visible and hidden units of the machines that are used, and their chains

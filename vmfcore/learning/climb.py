@@ -157,8 +157,11 @@ def _step(problem, data, state, watch) -> ClimbState:
     is_asked_for = _belongs_to_history(problem, state, watch)
     evaluation = _evaluate(problem, data, state, is_asked_for or _may_settle(problem, state))
     state = _measure(problem, state, evaluation, is_asked_for)
+    is_known = state.step == 0 and data is problem.data
+    if _chains_tell_the_bound(problem, state) and not is_known:
+        evaluation = _with_bound(problem, state, evaluation)
     # the end of a restart belongs to its history, too
-    _record(problem, data, state, evaluation, watch, is_asked_for | _at_rest(problem, state))
+    _record(state, evaluation, watch, is_asked_for | _at_rest(problem, state))
     watch.steps_done(len(state.climbing) if state.step else 0)
     state.n_evaluations[state.climbing] += 1
     means = state.rule_state.means
@@ -209,17 +212,19 @@ def _at_rest(problem, state):
     return state.distances.sum(axis=1) < WINDOW * problem.rule.tol
 
 
-def _record(problem, data, state, evaluation, watch, which):
+def _with_bound(problem, state, evaluation):
+    """With the bound on all data, for which new chains are annealed: persistent ones do not know ln Z."""
+    objective = problem.stages[state.stage]
+    cold = objective.cold_start(problem.data, problem.seed)
+    told = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold)
+    return evaluation._replace(bound=told.bound, model=evaluation.model._replace(residual=told.model.residual))
+
+
+def _record(state, evaluation, watch, which):
     """Add a row to the histories of some of those that climb, ``which`` (K,) bool, and tell the user."""
     if not which.any():
         return
     bound = evaluation.bound
-    objective = problem.stages[state.stage]
-    is_known = state.step == 0 and data is problem.data
-    if _chains_tell_the_bound(problem, state) and not is_known:
-        # persistent chains do not know ln Z: anneal new ones, on all data
-        cold = objective.cold_start(problem.data, problem.seed)
-        bound = evaluate(problem.data, posterior(state.rule_state.means, state.real), objective, cold).bound
     n_iter, residual = evaluation.model.n_iter, evaluation.model.residual
     columns = [*bound, evaluation.entropy, n_iter, residual, state.distances[:, -1], state.real.beta.mean(axis=1)]
     rows = np.array(columns, np.float64).T

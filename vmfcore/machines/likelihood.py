@@ -169,6 +169,14 @@ def _warn_open(bracket):
         warnings.warn(text, ConvergenceWarning, stacklevel=3)
 
 
+def visible_log_weights(data, machine):
+    """ln f(σ) (M,) of packed data and a checked machine, which is ln P(σ) + ln Z."""
+    log_weights = multiply(data.bits, machine.visible_fields[:, None])[:, 0]
+    for block, fields in hidden_field_blocks(data, machine):
+        log_weights[block] += log2cosh(fields).sum(axis=1)
+    return log_weights
+
+
 def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None, *, base=None, seed) -> LogLikelihood:
     r"""Log-likelihood of data, ln P(σ) = Σ_i a_i σ_i + Σ_μ ln 2cosh(b_μ + Σ_i J_iμ σ_i) - ln Z.
 
@@ -218,12 +226,9 @@ def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None,
     if base is not None and isinstance(solver, Exact):
         raise ValueError("base must be None for an exact sum, which starts from nothing")
     solver = _checked_solver(solver, min(machine.weights.shape))
-    a = machine.visible_fields
-    per_sample = multiply(data.bits, a[:, None])[:, 0]
-    for block, fields in hidden_field_blocks(data, machine):
-        per_sample[block] += log2cosh(fields).sum(axis=1)
+    per_sample = visible_log_weights(data, machine)
     if isinstance(solver, Exact):
-        exact = log_partition(machine.couplings, a, machine.hidden_fields)
+        exact = log_partition(machine.couplings, machine.visible_fields, machine.hidden_fields)
         bracket = _Bracket(PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf), None, None)
     else:
         bracket = _bracket(machine, data, pixel_fields(data) if base is None else base, solver, seed)

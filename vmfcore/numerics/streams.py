@@ -19,6 +19,7 @@ class Stream(enum.IntEnum):
     PERSISTENT_CHAINS = 6  # chains that go on through the steps of a fit
     COUPLINGS = 7  # ensembles of random networks
     PIXELS = 8  # spins of grey values, anew in every epoch
+    FULL_PRECISION = 9  # couplings at the start and chains of the machine of full precision
 
 
 def generator(seed, stream):

@@ -384,6 +384,20 @@ def gibbs_sweep(couplings, visible_fields, hidden_fields, hidden, visible_draws,
     return spins, exerted, new
 
 
+def autocorrelation(couplings, visible_fields, hidden_fields, n_lags):
+    """C(t) of block-Gibbs sweeps in equilibrium, from the matrix of their transitions between all visible states."""
+    visible, hidden = states(len(couplings)), states(couplings.shape[1])
+    p_hidden = np.array([np.prod((1 + hidden * np.tanh(hidden_fields + s @ couplings)) / 2, axis=1) for s in visible])
+    p_visible = np.array([np.prod((1 + visible * np.tanh(visible_fields + couplings @ h)) / 2, axis=1) for h in hidden])
+    p = np.exp(visible_log_probabilities(couplings, visible_fields, hidden_fields))
+    apart = ((p @ visible) ** 2).mean()
+    out, later = [], visible
+    for _ in range(n_lags):
+        out.append((p @ (visible * later)).mean())
+        later = p_hidden @ (p_visible @ later)
+    return (np.array(out) - apart) / (1 - apart)
+
+
 def annealed_log_weight(couplings, visible_fields, hidden_fields, base, path, visited):
     """ln w of one chain of annealed importance sampling that visited these visible states."""
     total = 0.0

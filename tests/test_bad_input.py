@@ -153,11 +153,11 @@ def test_what_has_no_effect_is_refused():
 
 
 def test_presets_are_arguments_of_fit():
-    for preset in (vmf.PAPER, vmf.IMAGES):
+    for preset in (vmf.PAPER | {"beta": 1.0}, vmf.IMAGES | {"beta": 1.0}, vmf.recipe(SPINS, 3)):
         assert set(preset) <= set(inspect.signature(vmf.fit).parameters)
         options = preset | {"n_steps": 2, "batch_size": None}
         with warnings.catch_warnings():
             # chains of one sample are few; what is asked for is that the values fit together
             warnings.simplefilter("ignore", vmf.ConvergenceWarning)
-            result = vmf.fit(SPINS, 3, 1.0, **options, seed=0)
+            result = vmf.fit(SPINS, 3, **options, seed=0)
         assert result.rule == preset["rule"]

@@ -20,12 +20,13 @@ from vmfcore.learning.checkpoints import Checkpoint
 from vmfcore.learning.fit import fit
 from vmfcore.learning.message_passing import infer_weights
 from vmfcore.learning.parameters import Learn
-from vmfcore.learning.presets import IMAGES, PAPER
+from vmfcore.learning.presets import IMAGES, PAPER, recipe
 from vmfcore.learning.result import FitResult
 from vmfcore.learning.rules import Adam, Natural
 from vmfcore.learning.watch import Every
 from vmfcore.machines.likelihood import log_likelihood
 from vmfcore.machines.machine import Machine, hidden_means
+from vmfcore.machines.mixing import autocorrelation_time
 from vmfcore.machines.planted import planted
 from vmfcore.machines.sampling import sample
 from vmfcore.networks.network import ConvergenceWarning, Network
@@ -58,6 +59,7 @@ __all__ = [
     "Tap",
     "Vamp",
     "__version__",
+    "autocorrelation_time",
     "bayes_optimal_overlap",
     "bound",
     "bound_gradient",
@@ -75,6 +77,7 @@ __all__ = [
     "observables",
     "overlap",
     "planted",
+    "recipe",
     "sample",
     "save_machine",
     "save_results",

@@ -131,16 +131,18 @@ def _draw_likelihood(ax, rows, **style):
 
 
 def pareto(table, path, fixed):
-    """Test log-likelihood of digits against storage, of one-bit machines and of full precision."""
+    """Test log-likelihood of digits against storage, of one-bit machines and of full precision, also rounded."""
     rows = pd.read_csv(table)
     fig, ax = plt.subplots(figsize=(6, 4))
     _draw_likelihood(ax, rows[rows.machine == "signs"], color="C0", marker="o", label="signs")
     full = rows[rows.machine == "full precision"]
     _draw_likelihood(ax, full, color="C1", marker="s", mfc="none", label="full precision")
+    for kind, group in rows[rows.machine.str.startswith("rounded")].groupby("machine"):
+        _draw_likelihood(ax, group, color="C3", marker="^", label=kind)
     baseline = rows[rows.machine == "independent pixels"].log_likelihood.mean()
     ax.axhline(baseline, color="0.4", linestyle=":", marker="", label="independent pixels")
     ax.set(xscale="log", xlabel="storage (kB)", ylabel="test log-likelihood (nats a digit)")
-    ax.set_title(f"{fixed['n_epochs']} epochs of {fixed['n_train']} digits")
+    ax.set_title(f"{fixed['n_steps']} steps of 100 digits")
     ax.legend()
     _save(fig, path)
 

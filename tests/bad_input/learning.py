@@ -61,6 +61,15 @@ FILE = [  # where a fit is to be kept
 ]
 
 CASES = {
+    "recipe": Case(
+        vmf.recipe,
+        {"spins": SPINS, "n_hidden": 3},
+        {
+            "spins": [(SPINS[0], ValueError, r"spins must be a non-empty array of shape \(any, any\), got shape")],
+            "n_hidden": N_HIDDEN,
+            "n_steps": RUN["n_steps"],
+        },
+    ),
     "Natural": Case(
         vmf.Natural,
         {},

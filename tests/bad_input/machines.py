@@ -75,6 +75,18 @@ CASES = {
             "seed": SEED,
         },
     ),
+    "autocorrelation_time": Case(
+        vmf.autocorrelation_time,
+        {"machine": MACHINE, "n_chains": 7, "n_sweeps": 10, "seed": 0},
+        {
+            "machine": MACHINES,
+            "n_chains": [(1, ValueError, "n_chains must be an integer >= 2, got 1")],
+            "n_sweeps": [(9, ValueError, "n_sweeps must be an integer >= 10, got 9")],
+            "burn_in": [(-1, ValueError, "burn_in must be an integer >= 0, got -1")],
+            "start": [(SPINS[:3], ValueError, r"start must be a non-empty array of shape \(7, 5\), got shape")],
+            "seed": SEED,
+        },
+    ),
     "hidden_means": Case(
         vmf.hidden_means, {"spins": SPINS, "machine": MACHINE}, {"spins": MACHINE_DATA, "machine": MACHINES}
     ),

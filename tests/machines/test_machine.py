@@ -185,3 +185,26 @@ def test_visible_means_are_what_samples_have_on_average(rng):
     expected = p @ machines.visible_means(hidden, machine)
     # five standard errors of a mean of 20011 signs
     np.testing.assert_allclose(spins.mean(axis=0), expected, atol=5 / np.sqrt(20011))
+
+
+def test_units_that_say_nothing_are_not_live():
+    weights = np.array([[1, 1, 0.05], [1, -1, -0.05], [-1, 1, 0.05]])
+    machine = vmf.Machine(weights, np.array([2.0, 0.01, 1.0]))
+    assert machine.live.tolist() == [True, False, False]
+    assert vmf.Machine(weights[:, :2], 1.0).live.tolist() == [True, True]
+    # without the faint ones the machine gives the same likelihoods, up to J² of each of their couplings
+    spins = vmf.sample(machine, 100, seed=0)
+    kept = machine._replace(weights=weights[:, machine.live], beta=machine.beta[machine.live])
+    whole, rest = (vmf.log_likelihood(spins, m, seed=0).mean for m in (machine, kept))
+    assert abs(whole - rest) < 0.01
+
+
+def test_the_recipe_turns_off_what_the_data_cannot_pay_for_and_learns_what_they_can():
+    noise = np.random.default_rng(1).choice([-1, 1], size=(200, 60)).astype(np.int8)
+    teacher = vmf.planted(60, 2, 2.0, seed=1)
+    live = []
+    for spins in (noise, vmf.sample(teacher, 2000, seed=1)):
+        result = vmf.fit(spins, 20, **vmf.recipe(spins, 20, n_steps=1500), seed=0)
+        live.append(result.machine.live.sum())
+    assert live[0] <= 2
+    assert live[1] >= 2

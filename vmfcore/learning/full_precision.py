@@ -24,7 +24,7 @@ from vmfcore.numerics.streams import Stream, generator
 INITIAL_SPREAD = 0.01  # of the couplings
 CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data
 N_LOOKS = 20  # at the validation data
-ANNEALING = Gibbs(n_chains=100, n_temperatures=500)  # for ln Z of a look
+ANNEALING = Gibbs(n_chains=100, n_temperatures=300)  # for ln Z of a look
 N_WIDTHS = 200  # of the levels of rounded couplings, of which the best is taken
 
 
@@ -71,7 +71,7 @@ def train_full_precision(
 
     Notes
     -----
-    O(n_steps (batch_size + n_chains) N P), in single precision, and 500 sweeps of 100 chains for ln Z at each look.
+    O(n_steps (batch_size + n_chains) N P), in single precision, and 300 sweeps of 100 chains for ln Z at each look.
 
     Examples
     --------

@@ -1,10 +1,22 @@
 """Choices for a purpose, as arguments of `vmfcore.fit`: ``vmf.fit(spins, P, beta, **vmf.PAPER, seed=0)``."""
 
+from dataclasses import replace
+
+import numpy as np
+
+from vmfcore import checks
 from vmfcore.bounds.model_term import Annealed, Quenched
 from vmfcore.bounds.objective import Objective
 from vmfcore.learning.parameters import Learn
 from vmfcore.learning.rules import Adam, Natural
 from vmfcore.networks.solvers import Cavity, Gibbs
+
+# of `recipe`
+LARGEST_STEP = 0.2  # ρ
+STEP_AT_ONE_UNIT = 10.0  # ρ P, of many hidden units
+REAL_STEP = 0.05  # of fields and temperatures
+LARGEST_BATCH = 100
+FIRST_AND_LAST_WEIGHT = (0.3, 0.02)  # T
 
 # the algorithm of Huang, arXiv:1911.07662: λ starts uniform in ±1, Adam takes 200 steps of size 0.4
 PAPER = {
@@ -23,3 +35,62 @@ IMAGES = {
     "n_steps": 8000,
     "dtype": "float32",
 }
+
+
+def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
+    r"""Arguments of `vmfcore.fit` for binary data of any kind, from the numbers of samples, pixels and hidden units.
+
+    Chains as in `IMAGES`, T falls from 0.3 to 0.02; what the sizes decide are
+
+    .. math::
+        \beta_0 = (N/P)^{1/4}, \qquad \rho = \min(1/5, 10/P), \qquad b = \min(100, M) .
+
+    Parameters
+    ----------
+    spins : (M, N) array, PackedSpins or GreyPixels
+        The data, of which the shape alone is looked at.
+    n_hidden : int >= 1
+        P.
+    n_steps : int >= 1
+        Steps; likelihoods of digits grow with log n_steps.
+
+    Returns
+    -------
+    dict
+        objective, rule, learn, beta, batch_size, n_steps and dtype.
+
+    Notes
+    -----
+    At β_0 random synapses are at the border of the glass, β⁴P/N = 1: much colder ones freeze before they learn.  Many
+    hidden units change many synapses in a step, each by a noisy derivative: the more they are, the longer that is to be
+    averaged, over 1/ρ steps.  While T is large, hidden units that the data cannot pay for switch themselves off for
+    good; then it falls, and what is left decides.  `Machine.live` tells which they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vmfcore as vmf
+    >>> spins = np.random.default_rng(0).choice([-1, 1], size=(500, 16))
+    >>> arguments = vmf.recipe(spins, 16, n_steps=200)
+    >>> arguments["beta"], arguments["rule"].step_size
+    (1.0, 0.2)
+    >>> result = vmf.fit(spins, 16, **arguments, seed=0)
+    """
+    n_samples, n_visible = _shape_of(spins)
+    checks.integer(1, n_hidden=n_hidden, n_steps=n_steps)
+    return IMAGES | {
+        "objective": replace(IMAGES["objective"], kl_weight=FIRST_AND_LAST_WEIGHT),
+        "beta": (n_visible / n_hidden) ** 0.25,
+        "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden), schedule="linear"),
+        "learn": Learn(fields=True, beta="unit", step_size=REAL_STEP),
+        "batch_size": min(LARGEST_BATCH, n_samples),
+        "n_steps": n_steps,
+    }
+
+
+def _shape_of(spins):
+    """(M, N) of data in any form."""
+    shape = np.shape(spins) if not hasattr(spins, "shape") else spins.shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"spins must be a non-empty array of shape (any, any), got shape {tuple(shape)}")
+    return shape

@@ -15,6 +15,7 @@ from vmfcore.networks.couplings import OneBitCouplings, RealCouplings
 from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
 from vmfcore.numerics.passes import to_tanh
 
+FAINT = 0.1  # β mean |ξ|: with 1/√N of it a coupling, all of a unit's change Σ ln cosh by some 0.005 nats
 SMALLEST_SIZE = 1e-9  # mean |λ| of a hidden unit of which nothing is left: β stays positive
 
 
@@ -70,6 +71,11 @@ class Machine(NamedTuple):
         if (sizes == 1).all():
             return self._replace(weights=signs(self.weights))
         return self._replace(weights=signs(self.weights), beta=self.beta * np.maximum(sizes, SMALLEST_SIZE))
+
+    @property
+    def live(self):
+        """Which hidden units say something, (P,) bool: those with β_μ Σ_i |ξ_iμ|/N above 0.1."""
+        return np.asarray(self.beta) * np.abs(np.asarray(self.weights, np.float64)).mean(axis=0) > FAINT
 
     @property
     def n_bits(self):

@@ -1,5 +1,7 @@
 """Samples of machines: exact ones of few hidden units, or block-Gibbs chains."""
 
+from collections import deque
+
 import numpy as np
 
 from vmfcore import checks
@@ -75,29 +77,51 @@ def _checked_clamped(clamped, n_samples, n_visible):
     return np.broadcast_to(values.astype(np.int8), (n_samples, n_visible))
 
 
+class _Runner:
+    """Independent block-Gibbs chains of a checked machine, K of them."""
+
+    def __init__(self, machine, n_chains, start, seed):
+        self._machine = machine
+        self._couplings = couplings_of(machine, np.float32)
+        self._fields = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
+        self._n_chains = n_chains
+        self._start = start
+        self._rng = generator(seed, Stream.SAMPLES)
+        self._key = stream_key(seed, Stream.SAMPLES)
+
+    def states(self, rows, n_sweeps, clamped=None):
+        """The packed visible spins of some of the chains after each sweep; what has no start has a sweep more."""
+        held = None if clamped is None else clamped[rows]
+        n_visible, n_hidden = self._couplings.shape
+        if self._start is None:
+            # a sweep from independent pixels, which does not look at the hidden units
+            hidden = np.zeros((len(range(self._n_chains)[rows]), -(-n_hidden // 8)), np.uint8)
+            scales = [(0.0, 1.0)] + n_sweeps * [(1.0, 1.0)]
+        else:
+            hidden = draw_hidden(self._start[rows], self._machine, self._rng)
+            scales = n_sweeps * [(1.0, 1.0)]
+        words = words_a_sweep(n_visible, n_hidden)
+        for n, scales_of_sweep in enumerate(scales):
+            place = Place(self._key, (n * self._n_chains + rows.start) * words)
+            spins, _ = sweep(self._couplings, self._fields, hidden, place, scales_of_sweep, held)
+            yield spins
+
+
 def _run_chains(machine, n_chains, start, clamped, n_sweeps, seed):
     """The visible spins (K, N) of chains after so many sweeps, a block of chains after the other."""
     n_visible, n_hidden = machine.weights.shape
-    couplings = couplings_of(machine, np.float32)
-    fields = machine.visible_fields.astype(np.float32), machine.hidden_fields.astype(np.float32)
-    rng = generator(seed, Stream.SAMPLES)
-    key = stream_key(seed, Stream.SAMPLES)
-    words = words_a_sweep(n_visible, n_hidden)
+    runner = _Runner(machine, n_chains, start, seed)
     out = np.empty((n_chains, n_visible), np.int8)
     for rows in blocks(n_chains, n_visible + n_hidden, IN_SHARED_CACHE):
-        held = None if clamped is None else clamped[rows]
-        if start is None:
-            # a sweep from independent pixels, which does not look at the hidden units
-            hidden = np.zeros((len(out[rows]), -(-n_hidden // 8)), np.uint8)
-            scales = [(0.0, 1.0)] + n_sweeps * [(1.0, 1.0)]
-        else:
-            hidden = draw_hidden(start[rows], machine, rng)
-            scales = n_sweeps * [(1.0, 1.0)]
-        for n, scales_of_sweep in enumerate(scales):
-            place = Place(key, (n * n_chains + rows.start) * words)
-            spins, _ = sweep(couplings, fields, hidden, place, scales_of_sweep, held)
+        (spins,) = deque(runner.states(rows, n_sweeps, clamped), maxlen=1)
         out[rows] = PackedSpins(spins, n_visible).dense()
     return out
+
+
+def chain_bits(machine, n_chains, burn_in, n_sweeps, start, seed):
+    """The packed visible spins (sweeps, K, bytes) of chains of a checked machine, after ``burn_in`` sweeps."""
+    states = _Runner(machine, n_chains, start, seed).states(slice(0, n_chains), burn_in + n_sweeps)
+    return np.stack(deque(states, maxlen=n_sweeps))
 
 
 def draw_hidden(spins, machine, rng):

@@ -138,9 +138,10 @@ SPECIAL = [
         r"alphas\[0\] must be a real number in \(0.03, 1000\), got 0.01",
     ),
     ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden .*, got \[25, 100\]"),
-    ("03_mnist_features", {"n_train": 99}, r"widths must hold .* n_train be from batch_size .* and 99"),
+    ("03_mnist_features", {"n_train": 4501}, r"widths must hold n_hidden, n_train be <= 4500, got .* 4501"),
+    ("03_mnist_features", {"n_validation": 2001}, r"n_validation must be at most half of 4000, got 2001"),
     ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
-    ("03_mnist_features", {"step_size": 1.5}, r"step_size must be a real number in \(0, 1\], got 1.5"),
+    ("03_mnist_features", {"rival_steps": [1.5]}, r"rival_steps\[0\] must be a real number in \(0, 1\], got 1.5"),
 ]
 
 
@@ -209,7 +210,27 @@ SMALL = {
         "border_size": 60,
         "n_sweeps": 50,
     },
-    "03_mnist_features": {"n_hidden": 25, "n_epochs": 1, "n_train": 300, "n_sweeps": 10, "n_temperatures": 20},
+    "03_mnist_features": {
+        "n_hidden": 25,
+        "widths": [25],
+        "rivals": [25],
+        "n_steps": 20,
+        "n_train": 300,
+        "n_validation": 50,
+        "n_probed": 100,
+        "n_sweeps": 10,
+        "n_temperatures": 20,
+    },
+    "08_any_binary_data": {
+        "temperatures": [2.5],
+        "n_train": 300,
+        "n_hidden": 10,
+        "widths": [5],
+        "n_steps": 20,
+        "n_temperatures": 20,
+        "n_samples": 100,
+        "n_sweeps": 10,
+    },
 }
 
 

@@ -260,6 +260,27 @@ def test_bounds_are_known_where_they_are_asked_for(rng):
     assert np.isfinite(once.bound.total)
 
 
+def test_bounds_along_a_fit_are_those_of_the_exact_sum_up_to_the_error_that_is_told():
+    _, spins = planted_machine()
+    spins = spins[:101]
+    seen = {}
+
+    def look(step, means, bound):
+        seen[step] = means.copy(), bound
+
+    chains = objective_with(vmf.Gibbs(200, 100, bound_every=10))
+    options = {"n_steps": 40, "batch_size": 50, "callback": vmf.Every(10, look), "seed": 2}
+    history = vmf.fit(spins, 3, 1.0, chains, **options).history
+    assert len(history.step) == 5
+    for step, error in zip(history.step, history.residual, strict=True):
+        means, bound = seen[step]
+        exact = vmf.bound(spins, means, 1.0, objective_with(vmf.Exact()))
+        # an error of ln Z counts for each sample
+        assert 0 < error < 0.05
+        assert bound.total == pytest.approx(exact.total, abs=4 * 101 * error)
+        assert bound.kl == pytest.approx(exact.kl, rel=1e-12)
+
+
 def test_restarts_with_chains_are_reproducible_and_differ(rng):
     spins, *_ = problem(rng, 23, 3, 53)
     options = {"objective": objective_with(CHAINS), "learn": vmf.Learn(fields=True, beta="unit")}

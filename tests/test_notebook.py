@@ -74,33 +74,24 @@ def test_runs_that_are_left_out_count_in_neither_mean_nor_error(rng):
     assert np.ma.getmaskarray(error).tolist() == [False, False, True]
 
 
-def test_machines_are_drawn_as_lines_of_means_or_as_points_with_brackets():
+def test_machines_are_drawn_with_brackets_against_storage_and_width():
     table = {
-        "machine": np.array(["signs", "signs", "signs", "rounded to 1 bit", "means"]),
-        "n_hidden": np.array([10, 10, 20, 10, 10]),
-        "log_likelihood": np.array([-3.0, -5.0, -2.0, -9.0, 7.0]),
-        "lowest": np.array([-3.5, -5.5, -2.5, -9.5, 6.0]),
-        "highest": np.array([-2.0, -4.0, -1.0, -8.0, 8.0]),
-        "bits": np.array([8000, 8000, 16000, 8000, 1]),
+        "machine": np.array(["signs", "signs, T = 1.0", "rounded to 1 bit"]),
+        "n_hidden": np.array([10, 20, 10]),
+        "log_likelihood": np.array([-3.0, -2.0, -9.0]),
+        "lowest": np.array([-3.5, -2.0, -9.5]),
+        "highest": np.array([-2.0, -1.0, -8.0]),
+        "bits": np.array([8000, 16000, 8000]),
     }
     figure, axes = plt.subplots(1, 2)
-    notebook.draw_machines(axes, table, "signs", "C0o-", is_line=True)
-    notebook.draw_machines(axes, table, "rounded", "C3^:", is_line=False)
+    notebook.draw_machines(axes, table, "signs", marker="o")
+    notebook.draw_machines(axes, table, "rounded", marker="s")
     for ax, x in zip(axes, ([1, 2], [10, 20]), strict=True):
-        lines, points = ax.containers
-        np.testing.assert_allclose(lines[0].get_xdata(), x)
-        np.testing.assert_allclose(lines[0].get_ydata(), [-4, -2])
-        np.testing.assert_allclose(points[0].get_ydata(), [-9])
-        (bars,) = points[2]
-        np.testing.assert_allclose(bars.get_segments()[0][:, 1], [-9.5, -8])
-    assert axes[0].get_legend_handles_labels()[1] == ["signs, all digits"]
+        signs, rounded = ax.containers
+        np.testing.assert_allclose(signs[0].get_xdata(), x)
+        np.testing.assert_allclose(signs[0].get_ydata(), [-3, -2])
+        np.testing.assert_allclose(rounded[0].get_ydata(), [-9])
+        (bars,) = signs[2]
+        np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], [[-3.5, -2], [-2, -1]])
+    assert axes[0].get_legend_handles_labels()[1] == ["signs", "rounded"]
     plt.close(figure)
-
-
-def test_committed_results_are_those_of_a_sweep():
-    table, _ = notebook.committed("digits_at_full_scale")
-    assert {"signs", "full precision", "rounded to 1 bit"} <= set(table["machine"].tolist())
-    for name in ("log_likelihood", "lowest", "highest", "bits"):
-        assert np.isfinite(table[name]).all()
-    assert (table["lowest"] <= table["log_likelihood"]).all()
-    assert (table["log_likelihood"] <= table["highest"]).all()

@@ -221,16 +221,6 @@ SMALL = {
         "n_sweeps": 10,
         "n_temperatures": 20,
     },
-    "08_any_binary_data": {
-        "temperatures": [2.5],
-        "n_train": 300,
-        "n_hidden": 10,
-        "widths": [5],
-        "n_steps": 20,
-        "n_temperatures": 20,
-        "n_samples": 100,
-        "n_sweeps": 10,
-    },
 }
 
 

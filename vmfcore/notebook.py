@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from vmfcore import checks
-from vmfcore.data.digits import DIGITS, SIDE
-from vmfcore.files.storage import load_results
+from vmfcore.data.digits import SIDE
 
 FORMATS = ("png", "pdf")  # of every figure
 
@@ -65,60 +64,24 @@ def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
     return ax.imshow(tiles.reshape(n_rows * (SIDE + 2), -1), vmin=-1, vmax=1, interpolation="none")
 
 
-def committed(name: str):
-    """Results of a long study, which lie in the repository's folder data/ as ``make sweep`` has written them.
-
-    Parameters
-    ----------
-    name : str
-        Of the file, without ending.
-
-    Returns
-    -------
-    table, values
-        As `vmfcore.load_results` has them.
-
-    Examples
-    --------
-    >>> from vmfcore.notebook import committed
-    >>> table, values = committed("digits_at_full_scale")
-    >>> sorted(set(table["machine"].tolist()))[:2]
-    ['full precision', 'rounded to 1 bit']
-    """
-    return load_results(DIGITS.with_name(f"{name}.npz"))
-
-
-def draw_machines(axes, table, name: str, style: str, *, is_line: bool) -> None:
-    """Test likelihood of one kind of machine, against storage and against P.
+def draw_machines(axes, table, name: str, **style) -> None:
+    """Test likelihood of one kind of machine with the brackets of ln Z, against storage and against P.
 
     Parameters
     ----------
     axes : two Axes
     table : dict of columns
-        machine, n_hidden, log_likelihood, lowest and highest, bits: a row a machine, of one or more seeds.
+        machine, n_hidden, log_likelihood, lowest, highest, bits: a row a machine.
     name : str
         With which the name of the machine begins.
-    style : str
-        Colour, marker and line, such as "C0o-".
-    is_line : bool
-        Lines with the spread over the seeds; or points with the bracket of ln Z.
+    **style
+        Of `matplotlib.axes.Axes.errorbar`.
     """
-    kinds = [kind for kind in dict.fromkeys(table["machine"].tolist()) if kind.split(" to ")[0] == name]
-    for kind in kinds:
-        rows = table["machine"] == kind
-        widths = np.unique(table["n_hidden"][rows])
-        of_width = [rows & (table["n_hidden"] == width) for width in widths]
-        mean = np.array([table["log_likelihood"][row].mean() for row in of_width])
-        kilobytes = np.array([table["bits"][row].mean() for row in of_width]) / 8e3
-        label = f"{name}, all digits" if is_line and kind == kinds[0] else None
-        for ax, x in zip(axes, (kilobytes, widths), strict=True):
-            if is_line:
-                spread = [table["log_likelihood"][row].std() for row in of_width]
-                ax.errorbar(x, mean, spread, fmt=style, markersize=4, label=label)
-            else:
-                ends = [[table[end][row].mean() for row in of_width] for end in ("lowest", "highest")]
-                bars = np.abs(np.array(ends) - mean)
-                ax.errorbar(x, mean, bars, fmt=style[:3], linestyle="none", fillstyle="none", markersize=8)
+    rows = np.char.startswith(table["machine"], name)
+    mean = table["log_likelihood"][rows]
+    bars = np.abs(mean - [table["lowest"][rows], table["highest"][rows]])
+    for ax, x in zip(axes, (table["bits"][rows] / 8e3, table["n_hidden"][rows]), strict=True):
+        ax.errorbar(x, mean, bars, label=name, linestyle="none", **style)
 
 
 def mean_and_error(values, axis: int = -1):

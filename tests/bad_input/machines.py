@@ -77,7 +77,7 @@ CASES = {
     ),
     "autocorrelation_time": Case(
         vmf.autocorrelation_time,
-        {"machine": MACHINE, "n_chains": 7, "n_sweeps": 10, "seed": 0},
+        {"machine": MACHINE, "n_chains": 7, "n_sweeps": 2000, "seed": 0},
         {
             "machine": MACHINES,
             "n_chains": [(1, ValueError, "n_chains must be an integer >= 2, got 1")],

@@ -63,8 +63,8 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
     -----
     At β_0 random synapses are at the border of the glass, β⁴P/N = 1: much colder ones freeze before they learn.  Many
     hidden units change many synapses in a step, each by a noisy derivative: the more they are, the longer that is to be
-    averaged, over 1/ρ steps.  While T is large, hidden units that the data cannot pay for switch themselves off for
-    good; then it falls, and what is left decides.  `Machine.live` tells which they are.
+    averaged, over 1/ρ steps.  While T is large, hidden units that the data cannot pay for lose their
+    β; then it falls, and what is left decides.  `Machine.live` tells which units say something.
 
     Examples
     --------

@@ -18,6 +18,7 @@ from vmfcore import checks
 from vmfcore.machines.machine import Machine, check_machine
 from vmfcore.machines.sampling import chain_bits
 from vmfcore.networks.network import ConvergenceWarning
+from vmfcore.numerics.streams import Stream, generator
 
 WINDOW = 5  # times τ, the lags that are summed (Sokal)
 SAMPLED = 2**12  # pairs of times or of chains that are compared, at most
@@ -81,7 +82,7 @@ def autocorrelation_time(machine: Machine, n_chains=50, *, n_sweeps=1000, burn_i
     if start is not None:
         start = checks.spins(start, shape=(n_chains, machine.weights.shape[0]), name="start")
     bits = chain_bits(machine, n_chains, burn_in, n_sweeps, start, seed)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed, Stream.PAIRS)
     overlap = _overlap_of_chains(bits, rng)
     n_visible = machine.weights.shape[0]
     lags = np.arange(n_sweeps // 2)

@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
     COUPLINGS = 7  # ensembles of random networks
     PIXELS = 8  # spins of grey values, anew in every epoch
     FULL_PRECISION = 9  # couplings at the start and chains of the machine of full precision
+    PAIRS = 10  # of states of chains that are compared
 
 
 def generator(seed, stream):

@@ -137,7 +137,7 @@ SPECIAL = [
         {"alphas": [0.01, 2.0]},
         r"alphas\[0\] must be a real number in \(0.03, 1000\), got 0.01",
     ),
-    ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden .*, got \[25, 100\]"),
+    ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden, .* got \[25, 100\], 4000"),
     ("03_mnist_features", {"n_train": 4501}, r"widths must hold n_hidden, n_train be <= 4500, got .* 4501"),
     ("03_mnist_features", {"n_validation": 2001}, r"n_validation must be at most half of 4000, got 2001"),
     ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),

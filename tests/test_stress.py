@@ -295,7 +295,8 @@ def objective_of(term, solver):
 def unfinished():
     """Calls that end before they have converged, and the words of the advice that each must give."""
     for solver in (vmf.Cavity, vmf.Tap, vmf.Vamp):
-        yield solver.__name__, partial(solver(max_iter=30).solve, FRUSTRATED), ("damping", "max_iter")
+        # ten: on some processors the cavity method happens to converge in the 23rd sweep
+        yield solver.__name__, partial(solver(max_iter=10).solve, FRUSTRATED), ("damping", "max_iter")
     for solver, term in itertools.product((vmf.Cavity, vmf.Tap), (vmf.Annealed, vmf.Quenched)):
         objective, advice = objective_of(term, solver(max_iter=2)), ("max_iter", "beta")
         for call in (vmf.bound, vmf.bound_gradient):

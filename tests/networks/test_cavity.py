@@ -119,10 +119,11 @@ def test_a_frustrated_network_is_damped_or_reported():
     rng = np.random.default_rng(0)
     couplings = rng.normal(size=(37, 41)) * 1.5
     with pytest.warns(vmf.ConvergenceWarning, match="message passing did not converge: residual"):
-        state = vmf.Cavity(max_iter=50).solve(vmf.Network(couplings, np.zeros(37), 0.1 * np.ones(41)))
+        # ten: a chaotic iteration, which without AVX-512 rounds otherwise, and then happens to converge in the 23rd
+        state = vmf.Cavity(max_iter=10).solve(vmf.Network(couplings, np.zeros(37), 0.1 * np.ones(41)))
     assert not state.converged
-    assert state.residual > 1e-9
-    assert state.n_iter == 50
+    assert state.residual > 1
+    assert state.n_iter == 10
     assert np.isfinite(state.correlations).all()
 
 

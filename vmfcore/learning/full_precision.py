@@ -13,6 +13,7 @@ from vmfcore import checks
 from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.learning.climb import batches
+from vmfcore.learning.parameters import CENTRE_MEMORY
 from vmfcore.machines.likelihood import estimate_log_partition, visible_log_weights
 from vmfcore.machines.machine import Machine, check_data, check_machine, hidden_means
 from vmfcore.networks.solvers import Gibbs
@@ -22,7 +23,6 @@ from vmfcore.numerics.products import multiply
 from vmfcore.numerics.streams import Stream, generator
 
 INITIAL_SPREAD = 0.01  # of the couplings
-CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data
 N_LOOKS = 20  # at the validation data
 ANNEALING = Gibbs(n_chains=100, n_temperatures=300)  # for ln Z of a look
 N_WIDTHS = 200  # of the levels of rounded couplings, of which the best is taken

@@ -52,7 +52,7 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
     n_hidden : int >= 1
         P.
     n_steps : int >= 1
-        Steps; likelihoods of digits grow with log n_steps.
+        Of the climb.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
 
 def _shape_of(spins):
     """(M, N) of data in any form."""
-    shape = np.shape(spins) if not hasattr(spins, "shape") else spins.shape
+    shape = np.shape(spins)
     if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"spins must be a non-empty array of shape (any, any), got shape {tuple(shape)}")
+        raise ValueError(f"spins must be a non-empty array of shape (any, any), got shape {shape}")
     return shape

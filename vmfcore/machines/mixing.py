@@ -83,11 +83,11 @@ def autocorrelation_time(machine: Machine, n_chains=50, *, n_sweeps=1000, burn_i
         start = checks.spins(start, shape=(n_chains, machine.weights.shape[0]), name="start")
     bits = chain_bits(machine, n_chains, burn_in, n_sweeps, start, seed)
     rng = generator(seed, Stream.PAIRS)
-    overlap = _overlap_of_chains(bits, rng)
+    distance = _distance_of_chains(bits, rng)
     n_visible = machine.weights.shape[0]
     lags = np.arange(n_sweeps // 2)
     q = np.array([1 - 2 * _distance(bits[: n_sweeps - t], bits[t:], rng) / n_visible for t in lags])
-    overlap = 1 - 2 * overlap / n_visible
+    overlap = 1 - 2 * distance / n_visible
     correlation = (q - overlap) / (1 - overlap) if overlap < 1 else (q == 1).astype(float)
     times = 0.5 + np.cumsum(correlation) - correlation[0]
     inside = np.flatnonzero(lags > WINDOW * times)
@@ -107,7 +107,7 @@ def _distance(one, other, rng):
     return np.bitwise_count(one ^ other).sum(axis=2, dtype=np.int64).mean()
 
 
-def _overlap_of_chains(bits, rng):
+def _distance_of_chains(bits, rng):
     """The same of different chains at random times."""
     n_times, n_chains, _ = bits.shape
     chains = rng.integers(n_chains, size=SAMPLED)

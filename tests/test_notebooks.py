@@ -110,6 +110,9 @@ def test_papermill_knows_every_parameter(path):
     assert list(papermill.inspect_notebook(str(path))) == names  # it loses a line with a second "="
 
 
+MAY_BE_EMPTY = ("kl_weights",)  # a comparison that may be left out
+
+
 def bad_values(name, parameter):
     """Values that no parameter of this type may have: the wrong type, and the wrong range."""
     kind, default = parameter["inferred_type_name"], parameter["default"]
@@ -118,7 +121,8 @@ def bad_values(name, parameter):
     if kind == "float":
         return [("one", TypeError), (-1.0, ValueError), (np.nan, ValueError), (np.inf, ValueError)]
     if kind == "list":
-        return [(3, TypeError), ([], ValueError), (["one"], TypeError), ([-1], ValueError)]
+        empty = [] if name in MAY_BE_EMPTY else [([], ValueError)]
+        return [(3, TypeError), *empty, (["one"], TypeError), ([-1], ValueError)]
     bad = [(3, TypeError)]
     return bad if default == "''" or default == '""' else [*bad, ("nonsense", ValueError)]
 
@@ -182,6 +186,9 @@ def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(
     assert "../" not in "".join(cell.source for cell in code_cells(path))
 
 
+# columns that not every machine of page 03 has
+OF_SOME_MACHINES = ("table.accuracy", "table.rarest_class", "table.p_value")
+
 SMALL = {
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
     "02_overlap_vs_density": {"n_visible": 31, "n_seeds": 2, "n_restarts": 1, "beta": 1.2, "init": "random"},
@@ -218,6 +225,8 @@ SMALL = {
         "n_train": 300,
         "n_validation": 50,
         "n_probed": 100,
+        "n_settling": 10,
+        "n_samples": 100,
         "n_sweeps": 10,
         "n_temperatures": 20,
     },
@@ -235,8 +244,8 @@ def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_pa
     with np.load(results / "results.npz", allow_pickle=False) as saved:
         assert saved["vmfcore_version"] == vmf.__version__
         assert saved["seed"] >= 0
-        numbers = [name for name in saved if saved[name].dtype.kind == "f" and name != "table.accuracy"]
-        assert all(np.isfinite(saved[name]).all() for name in numbers)  # not every machine has an accuracy
+        numbers = [name for name in saved if saved[name].dtype.kind == "f" and name not in OF_SOME_MACHINES]
+        assert all(np.isfinite(saved[name]).all() for name in numbers)
     pictures = {p.stem for p in results.glob("*.png")}
     assert pictures == set(saved_figures(path))
     assert pictures == {p.stem for p in results.glob("*.pdf")}

@@ -23,6 +23,7 @@ from vmfcore.learning.parameters import Learn
 from vmfcore.learning.presets import IMAGES, PAPER, recipe
 from vmfcore.learning.result import FitResult
 from vmfcore.learning.rules import Adam, Natural
+from vmfcore.learning.settling import settled
 from vmfcore.learning.watch import Every
 from vmfcore.machines.likelihood import log_likelihood
 from vmfcore.machines.machine import Machine, hidden_means
@@ -81,6 +82,7 @@ __all__ = [
     "sample",
     "save_machine",
     "save_results",
+    "settled",
     "synaptic_entropy",
     "theory",
 ]

@@ -5,6 +5,7 @@ Every function returns the value in the type that the rest of the code expects.
 """
 
 import numbers
+import reprlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def instance(kinds: Any, **named: Any) -> None:
     allowed = " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     for name, value in named.items():
         if not isinstance(value, classes):
-            raise TypeError(f"{name} must be {allowed}, got {value!r}")
+            raise TypeError(f"{name} must be {allowed}, got {reprlib.repr(value)}")
 
 
 def precision(**named: Any) -> np.dtype:

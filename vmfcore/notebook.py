@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from vmfcore import checks
-from vmfcore.data.digits import SIDE
+from vmfcore.data.digits import DIGITS, SIDE
+from vmfcore.files.storage import load_results
 
 FORMATS = ("png", "pdf")  # of every figure
 
@@ -64,6 +65,18 @@ def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
     return ax.imshow(tiles.reshape(n_rows * (SIDE + 2), -1), vmin=-1, vmax=1, interpolation="none")
 
 
+def committed(name: str) -> tuple[dict, dict]:
+    """Results of a long study that the repository holds, in data/: the table and the values of `load_results`.
+
+    Parameters
+    ----------
+    name : str
+        Of the sweep that found them.
+    """
+    checks.instance(str, name=name)
+    return load_results(DIGITS.with_name(f"{name}.npz"))
+
+
 def draw_machines(axes, table, name: str, **style) -> None:
     """Test likelihood of one kind of machine with the brackets of ln Z, against storage and against P.
 
@@ -75,13 +88,13 @@ def draw_machines(axes, table, name: str, **style) -> None:
     name : str
         With which the name of the machine begins.
     **style
-        Of `matplotlib.axes.Axes.errorbar`.
+        Of `matplotlib.axes.Axes.errorbar`, the label among it.
     """
     rows = np.char.startswith(table["machine"], name)
     mean = table["log_likelihood"][rows]
     bars = np.abs(mean - [table["lowest"][rows], table["highest"][rows]])
     for ax, x in zip(axes, (table["bits"][rows] / 8e3, table["n_hidden"][rows]), strict=True):
-        ax.errorbar(x, mean, bars, label=name, linestyle="none", **style)
+        ax.errorbar(x, mean, bars, linestyle="none", **style)
 
 
 def mean_and_error(values, axis: int = -1):

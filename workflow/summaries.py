@@ -25,7 +25,7 @@ def write_summary(results, path):
 
 
 def write_sweep(sweep, jobs, folder):
-    """Of the finished jobs in ``folder``/jobs: jobs.csv, what each took; the figure; and at last table.csv.
+    """Of the finished jobs in ``folder``/jobs: jobs.csv, what each took; the figure, table.npz, and at last table.csv.
 
     The table has a row for each row of the jobs' tables, or a row a job with its numbers, after what was varied.
     """
@@ -40,9 +40,17 @@ def write_sweep(sweep, jobs, folder):
     # the table takes its name when all else is there: then the sweep is finished
     part = folder / ".table.csv"
     _write_csv(part, observed)
+    names = list(dict.fromkeys(name for row in observed for name in row))
+    columns = {name: [_plain(row.get(name, np.nan)) for row in observed] for name in names}
+    vmf.save_results(folder / "table.npz", table=columns)
     if sweep.figure:
         FIGURES[sweep.figure].draw(part, folder / "figure", defaults | sweep.fixed)
     os.replace(part, folder / "table.csv")
+
+
+def _plain(value):
+    """A number or a string; of a list its items as one."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _rows(table, values):

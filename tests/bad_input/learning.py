@@ -70,6 +70,24 @@ CASES = {
             "n_steps": RUN["n_steps"],
         },
     ),
+    "settled": Case(
+        vmf.settled,
+        {"machine": MACHINE, "spins": SPINS, "n_chains": 5, "n_steps": 2, "seed": 0},
+        {
+            "machine": [
+                (None, TypeError, "machine must be Machine, got None"),
+                (vmf.Machine(0.5 * MACHINE.weights, 1.0), ValueError, "machine must have synapses that are ±1"),
+            ],
+            "spins": [*DATA, (SPINS[:, 1:], ValueError, r"spins must have shape \(any, 5\) for this machine, got")],
+            "n_chains": [
+                (1, ValueError, "n_chains must be an integer >= 2, got 1"),
+                (10**6, ValueError, "n_chains must be at most the number of samples"),
+            ],
+            "n_steps": RUN["n_steps"],
+            "progress": RUN["progress"],
+            "seed": RUN["seed"],
+        },
+    ),
     "Natural": Case(
         vmf.Natural,
         {},
@@ -99,6 +117,7 @@ CASES = {
         {"fields": True},
         {
             "fields": [("yes", TypeError, "fields must be True or False, got 'yes'")],
+            "synapses": [("yes", TypeError, "synapses must be True or False, got 'yes'")],
             "beta": [
                 (True, TypeError, "beta must be one of 'no', 'global', 'unit', got True"),
                 ("units", ValueError, "beta must be one of 'no', 'global', 'unit', got 'units'"),

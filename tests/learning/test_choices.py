@@ -41,7 +41,7 @@ TWINS = [
     (vmf.Prior(0.25, -0.125), vmf.Prior(np.float32(0.25), np.float64(-0.125))),
     (vmf.Natural(0.25, "linear", 2.0), vmf.Natural(np.float32(0.25), np.str_("linear"), np.int64(2))),
     (vmf.Adam(0.25, "linear", 2.0), vmf.Adam(np.float32(0.25), np.str_("linear"), np.int64(2))),
-    (vmf.Learn(True, "unit", 0.25), vmf.Learn(np.True_, np.str_("unit"), np.float32(0.25))),
+    (vmf.Learn(True, "unit", 0.25, True), vmf.Learn(np.True_, np.str_("unit"), np.float32(0.25), np.True_)),
     (vmf.Checkpoint("a.npz", 7), vmf.Checkpoint(pathlib.Path("a.npz"), np.int64(7))),
     (vmf.Checkpoint("b.npz"), vmf.Checkpoint(np.str_("b.npz"))),
     (vmf.Every(7), vmf.Every(np.int64(7))),
@@ -122,6 +122,7 @@ BAD = {
     **{f"{rule}.schedule": NO_WORDS for rule in ("Natural", "Adam")},
     **{f"{rule}.tol": [None, *NO_TOLERANCES] for rule in ("Natural", "Adam")},
     "Learn.fields": [None, 0, 1, "yes", [True]],
+    "Learn.synapses": [None, 0, 1, "yes", [True]],
     "Learn.beta": [*NO_WORDS[1:], "yes"],
     "Learn.step_size": [None, 0.0, *NO_REALS],
     "Checkpoint.path": [None, 1, True, b"a.npz", ["a.npz"]],
@@ -340,7 +341,7 @@ CASES = [
     *cases(vmf.Adam(), fit_by, fit_of_fields_by, step_size=0.1, **LINEAR, **CLOSE_BY),
     *cases(vmf.Learn(), fit_that_learns, fields=True, beta="unit"),
     *cases(vmf.Learn(), fit_that_learns, infer_that_learns, beta="global"),
-    *cases(vmf.Learn(fields=True), fit_that_learns, step_size=0.1),
+    *cases(vmf.Learn(fields=True), fit_that_learns, step_size=0.1, synapses=False),
     *cases(vmf.Learn(beta="unit"), fit_that_learns, step_size=0.1),
     *cases(vmf.Learn(beta="global"), fit_that_learns, step_size=0.1),
     *cases(vmf.Checkpoint("a.npz"), files_of_fit, path="b.npz", every=5),
@@ -394,6 +395,7 @@ SINGLE = {"n_steps": 1, "dtype": np.float32, "seed": 0}
         ("learn.fields", infer_that_learns, vmf.Learn(fields=True)),
         ("learn.beta", infer_that_learns, vmf.Learn(beta="unit")),
         ("learn.step_size", infer_that_learns, vmf.Learn(beta="global", step_size=0.1)),
+        ("learn.synapses", infer_that_learns, vmf.Learn(beta="global", synapses=False)),
     ],
 )
 def test_what_is_not_used_is_refused(field, use, value):
@@ -404,6 +406,8 @@ def test_what_is_not_used_is_refused(field, use, value):
 def test_what_is_not_used_is_refused_when_the_value_is_made():
     with pytest.raises(ValueError, match=r"^step_size must be left out where neither fields nor beta are learnt"):
         vmf.Learn(step_size=0.1)
+    with pytest.raises(ValueError, match=r"^synapses must be True where neither fields nor beta are learnt"):
+        vmf.Learn(synapses=False)
 
 
 @pytest.mark.parametrize("solver", [vmf.Cavity(tol=1e-7), vmf.Tap(tol=1e-7)], ids=str)

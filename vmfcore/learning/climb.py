@@ -257,7 +257,7 @@ def _advance(problem, state, evaluation, means, stays):
         share = share_of_step(problem.rule, done)
         kl_weight = objective.kl_weight_at(done)
         gradient = centred_gradient(real, evaluation)
-        step_size = share * problem.rule.step_size
+        step_size = share * problem.rule.step_size if problem.learn.synapses else 0.0
         real_step_size = share * problem.learn.step_size
         n_samples = len(problem.data.bits)
         # the temperatures first: the fields follow what they and the synapses do to the couplings

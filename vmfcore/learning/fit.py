@@ -55,7 +55,7 @@ def fit(
     rule : Natural or Adam
         How the synapses follow its derivative, and when they have come to rest.
     learn : Learn
-        What is learnt beside the synapses.
+        What is learnt: synapses, and what beside them.
     fields : pair of arrays (N,) and (P,), either of which may be None, or None
         a and b, where they are learnt their start.  None: those of independent pixels where they are learnt, else none.
     init : "random", "pca" or (N, P) array in [-1, 1]
@@ -204,8 +204,9 @@ def _is_at_rest(problem, state, final, restart):
     """Whether a restart has ended near a stationary point; what is too noisy to tell on the way is told by its end."""
     if problem.batch_size is None and not problem.takes_all_steps:
         return state.settled[restart]
-    at_rest = _end_distances(problem, final) < problem.rule.tol
-    at_rest &= real_distance(state.final_real, final, len(problem.data.bits), problem.learn) < problem.rule.tol
+    at_rest = real_distance(state.final_real, final, len(problem.data.bits), problem.learn) < problem.rule.tol
+    if problem.learn.synapses:
+        at_rest &= _end_distances(problem, final) < problem.rule.tol
     return at_rest[restart]
 
 

@@ -66,6 +66,8 @@ def _check_learn(learn):
         raise ValueError("learn.fields must be False for message passing, whose model has no fields")
     if learn.beta == "unit":
         raise ValueError('learn.beta must be "no" or "global" for message passing, got "unit"')
+    if not learn.synapses:
+        raise ValueError("learn.synapses must be True for message passing, whose synapses are inferred")
     if learn.step_size != STEP_SIZE:
         raise ValueError(
             f"learn.step_size must be left out for message passing, which takes no steps in beta, got {learn.step_size}"

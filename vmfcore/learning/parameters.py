@@ -34,7 +34,7 @@ CENTRE_MEMORY = 0.99  # of the running mean of the hidden spins over the data
 
 @dataclass(frozen=True)
 class Learn:
-    """What is learnt beside the synapses.
+    """What is learnt.
 
     Parameters
     ----------
@@ -45,24 +45,29 @@ class Learn:
         The inverse temperature: not, one for all hidden units, or one for each.
     step_size : float in (0, 1]
         Of the fields, in units of a natural step of a free spin; ln β takes 0.3 of it, so that synapses decide first.
-        Of no use where nothing is learnt.
+        Of no use where neither is learnt.
+    synapses : bool
+        False: they stay at ``init``, and only fields or temperatures move (`settled`).
 
     Examples
     --------
     >>> import vmfcore as vmf
     >>> vmf.Learn(fields=True, beta="unit")
-    Learn(fields=True, beta='unit', step_size=0.02)
+    Learn(fields=True, beta='unit', step_size=0.02, synapses=True)
     """
 
     fields: bool = False
     beta: str = "no"
     step_size: float = STEP_SIZE
+    synapses: bool = True
 
     def __post_init__(self):
-        checks.flag(fields=self.fields)
+        checks.flag(fields=self.fields, synapses=self.synapses)
         beta = checks.option(LEARNT_BETAS, beta=self.beta)
         step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
-        checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size)
+        checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size, synapses=bool(self.synapses))
+        if not (self.synapses or self.anything):
+            raise ValueError("synapses must be True where neither fields nor beta are learnt, got False")
         if not self.anything and step_size != STEP_SIZE:
             raise ValueError(f"step_size must be left out where neither fields nor beta are learnt, got {step_size}")
 

@@ -79,6 +79,9 @@ def test_instances():
         checks.instance(Exact | None, solver=Exact)
     with pytest.raises(TypeError, match=r"^rule must be Exact, got None$"):
         checks.instance(Exact, rule=None)
+    # what `load_machine` returns is a machine and its settings, which fill pages
+    with pytest.raises(TypeError, match=r"^rule must be Exact, got .{,200}$"):
+        checks.instance(Exact, rule=(vmf.Machine(np.ones((50, 50)), np.ones(50)), {"seed": 0}))
 
 
 def test_correlations():

@@ -95,3 +95,14 @@ def test_machines_are_drawn_with_brackets_against_storage_and_width():
         np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], [[-3.5, -2], [-2, -1]])
     assert axes[0].get_legend_handles_labels()[1] == ["signs", "rounded"]
     plt.close(figure)
+
+
+def test_committed_results_are_found_wherever_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table, values = notebook.committed("digits")
+    assert {"machine", "n_hidden", "log_likelihood"} <= set(table)
+    assert values["vmfcore_version"]
+    with pytest.raises(FileNotFoundError, match="nothing.npz"):
+        notebook.committed("nothing")
+    with pytest.raises(TypeError, match="^name must be str, got 3$"):
+        notebook.committed(3)

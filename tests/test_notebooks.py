@@ -110,7 +110,7 @@ def test_papermill_knows_every_parameter(path):
     assert list(papermill.inspect_notebook(str(path))) == names  # it loses a line with a second "="
 
 
-MAY_BE_EMPTY = ("kl_weights",)  # a comparison that may be left out
+MAY_BE_EMPTY = ("kl_weights", "rivals")  # comparisons that may be left out
 
 
 def bad_values(name, parameter):
@@ -144,6 +144,8 @@ SPECIAL = [
     ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden, .* got \[25, 100\], 4000"),
     ("03_mnist_features", {"n_train": 4501}, r"widths must hold n_hidden, n_train be <= 4500, got .* 4501"),
     ("03_mnist_features", {"n_validation": 2001}, r"n_validation must be at most half of 4000, got 2001"),
+    ("08_any_binary_data", {"n_compared": 30}, r"n_compared must be in widths, got 30, \[20, 100\]"),
+    ("08_any_binary_data", {"kinds": ["dice"]}, r"kinds\[0\] must be one of 'planted', "),
     ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
     ("03_mnist_features", {"rival_steps": [1.5]}, r"rival_steps\[0\] must be a real number in \(0, 1\], got 1.5"),
 ]
@@ -186,8 +188,9 @@ def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(
     assert "../" not in "".join(cell.source for cell in code_cells(path))
 
 
-# columns that not every machine of page 03 has
-OF_SOME_MACHINES = ("table.accuracy", "table.rarest_class", "table.p_value")
+# columns that not every machine has: of page 03, and those of the Ising model and of data with a known truth in 08
+OF_SOME_MACHINES = {f"table.{name}" for name in ("accuracy", "rarest_class", "p_value", "temperature", "truth")}
+OF_SOME_MACHINES |= {f"table.{name}" for name in ("energy", "specific_heat", *(f"correlation_{d}" for d in (1, 2, 3, 4)))}
 
 SMALL = {
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
@@ -208,6 +211,17 @@ SMALL = {
         "n_starts": 2,
         "n_steps": 20,
         "n_jobs": 1,
+    },
+    "08_any_binary_data": {
+        "n_train": 200,
+        "n_hidden": 20,
+        "widths": [5, 10],
+        "n_compared": 10,
+        "ising_steps": 20,
+        "n_steps": 20,
+        "n_temperatures": 20,
+        "n_samples": 100,
+        "n_sweeps": 10,
     },
     "06_dynamical_mean_field": {
         "n_visible": 150,

@@ -68,6 +68,10 @@ CASES = {
             "spins": [(SPINS[0], ValueError, r"spins must be a non-empty array of shape \(any, any\), got shape")],
             "n_hidden": N_HIDDEN,
             "n_steps": RUN["n_steps"],
+            "slowness": [
+                (0.1, ValueError, r"slowness must be a real number in \[0.2, 1000\], got 0.1"),
+                ("slow", TypeError, r"slowness must be a real number in \[0.2, 1000\], got 'slow'"),
+            ],
         },
     ),
     "settled": Case(

@@ -38,6 +38,14 @@ def test_states_get_the_weight_that_they_have_in_the_data(two_states):
     assert told(spins, at_once) < told(spins, truth) - 0.5
 
 
+def test_units_of_which_nothing_is_left_stay_out_of_it(two_states):
+    truth, spins = two_states
+    means = np.column_stack([truth.weights, np.zeros(30)])
+    machine = vmf.Machine(means, np.array([3.0, 3.0, 1e-6]), np.zeros(30), np.zeros(3)).binarized
+    assert machine.beta[2] < 1e-6
+    assert vmf.settled(machine, spins, n_chains=50, n_steps=20, seed=0).live.tolist() == [True, True, False]
+
+
 def test_same_seed_same_bits(two_states):
     truth, spins = two_states
     first, second, other = (

@@ -37,13 +37,13 @@ IMAGES = {
 }
 
 
-def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
+def recipe(spins, n_hidden: int, n_steps: int = 10_000, slowness: float = 1.0) -> dict:
     r"""Arguments of `vmfcore.fit` for binary data of any kind, from the numbers of samples, pixels and hidden units.
 
     Chains as in `IMAGES`, T falls from 0.3 to 0.02; what the sizes decide are
 
     .. math::
-        \beta_0 = (N/P)^{1/4}, \qquad \rho = \min(1/5, 10/P), \qquad b = \min(100, M) .
+        \beta_0 = (N/P)^{1/4}, \qquad \rho = \min(1/5, 10/P)/s, \qquad b = \min(100, M) .
 
     Parameters
     ----------
@@ -53,6 +53,9 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
         P.
     n_steps : int >= 1
         Of the climb.
+    slowness : float in [0.2, 1000]
+        s, by which all steps are divided: synapses, fields and temperatures.  5 and more steps are better where the
+        correlations of the data are weak, as in the Ising model; pictures do not need it.
 
     Returns
     -------
@@ -78,11 +81,12 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000) -> dict:
     """
     n_samples, n_visible = _shape_of(spins)
     checks.integer(1, n_hidden=n_hidden, n_steps=n_steps)
+    slowness = checks.real(0.2, 1000, closed="both", slowness=slowness)
     return IMAGES | {
         "objective": replace(IMAGES["objective"], kl_weight=FIRST_AND_LAST_WEIGHT),
         "beta": (n_visible / n_hidden) ** 0.25,
-        "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden), schedule="linear"),
-        "learn": Learn(fields=True, beta="unit", step_size=REAL_STEP),
+        "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden) / slowness, schedule="linear"),
+        "learn": Learn(fields=True, beta="unit", step_size=REAL_STEP / slowness),
         "batch_size": min(LARGEST_BATCH, n_samples),
         "n_steps": n_steps,
     }

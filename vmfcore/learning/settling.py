@@ -68,7 +68,7 @@ def settled(machine: Machine, spins, *, n_chains: int = 500, n_steps: int = 3000
     result = fit(
         spins,
         weights.shape[1],
-        machine.beta,
+        np.maximum(machine.beta, 1.001 * checks.MIN_BETA),  # of units of which nothing is left
         Objective(model_term=Annealed(Gibbs(n_chains, N_TEMPERATURES))),
         Natural(schedule="linear"),
         learn=Learn(fields=True, beta="unit", step_size=STEP_SIZE, synapses=False),

@@ -102,7 +102,7 @@ def test_committed_results_are_found_wherever_one_is(tmp_path, monkeypatch):
     table, values = notebook.committed("digits")
     assert {"machine", "n_hidden", "log_likelihood"} <= set(table)
     assert values["vmfcore_version"]
-    with pytest.raises(FileNotFoundError, match="nothing.npz"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.npz"):
         notebook.committed("nothing")
-    with pytest.raises(TypeError, match="^name must be str, got 3$"):
+    with pytest.raises(TypeError, match=r"^name must be str, got 3$"):
         notebook.committed(3)

@@ -190,7 +190,9 @@ def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(
 
 # columns that not every machine has: of page 03, and those of the Ising model and of data with a known truth in 08
 OF_SOME_MACHINES = {f"table.{name}" for name in ("accuracy", "rarest_class", "p_value", "temperature", "truth")}
-OF_SOME_MACHINES |= {f"table.{name}" for name in ("energy", "specific_heat", *(f"correlation_{d}" for d in (1, 2, 3, 4)))}
+OF_SOME_MACHINES |= {
+    f"table.{name}" for name in ("energy", "off_by", "specific_heat", *(f"correlation_{d}" for d in (1, 2, 3, 4)))
+}
 
 SMALL = {
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},

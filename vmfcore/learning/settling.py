@@ -9,7 +9,7 @@ from vmfcore.learning.fit import fit
 from vmfcore.learning.parameters import Learn
 from vmfcore.learning.presets import IMAGES
 from vmfcore.learning.rules import Natural
-from vmfcore.machines.machine import Machine, check_data, check_machine
+from vmfcore.machines.machine import Machine, check_data
 from vmfcore.networks.solvers import Gibbs
 
 STEP_SIZE = 0.01  # of fields and ln β, in natural steps: half a nat a state then takes a hundred sweeps

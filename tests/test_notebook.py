@@ -84,8 +84,8 @@ def test_machines_are_drawn_with_brackets_against_storage_and_width():
         "bits": np.array([8000, 16000, 8000]),
     }
     figure, axes = plt.subplots(1, 2)
-    notebook.draw_machines(axes, table, "signs", marker="o")
-    notebook.draw_machines(axes, table, "rounded", marker="s")
+    notebook.draw_machines(axes, table, "signs", marker="o", label="learnt")
+    notebook.draw_machines(axes, table, "rounded", marker="s", label="rounded")
     for ax, x in zip(axes, ([1, 2], [10, 20]), strict=True):
         signs, rounded = ax.containers
         np.testing.assert_allclose(signs[0].get_xdata(), x)
@@ -93,7 +93,7 @@ def test_machines_are_drawn_with_brackets_against_storage_and_width():
         np.testing.assert_allclose(rounded[0].get_ydata(), [-9])
         (bars,) = signs[2]
         np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], [[-3.5, -2], [-2, -1]])
-    assert axes[0].get_legend_handles_labels()[1] == ["signs", "rounded"]
+    assert axes[0].get_legend_handles_labels()[1] == ["learnt", "rounded"]
     plt.close(figure)
 
 

@@ -122,6 +122,8 @@ def bad_values(name, parameter):
         return [("one", TypeError), (-1.0, ValueError), (np.nan, ValueError), (np.inf, ValueError)]
     if kind == "list":
         empty = [] if name in MAY_BE_EMPTY else [([], ValueError)]
+        if '"' in default:  # of names
+            return [(3, TypeError), *empty, ([1], TypeError), (["nonsense"], ValueError)]
         return [(3, TypeError), *empty, (["one"], TypeError), ([-1], ValueError)]
     bad = [(3, TypeError)]
     return bad if default == "''" or default == '""' else [*bad, ("nonsense", ValueError)]

@@ -77,5 +77,5 @@ def test_no_file_and_no_mapping(tmp_path):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_sweeps_are_right(path):
-    assert sweeps.load(path).figure in FIGURES
+    assert sweeps.load(path).figure in {"", *FIGURES}  # page 08 draws its own from the table
     assert len(sweeps.jobs(sweeps.load(path))) >= 12

@@ -54,8 +54,8 @@ def recipe(spins, n_hidden: int, n_steps: int = 10_000, slowness: float = 1.0) -
     n_steps : int >= 1
         Of the climb.
     slowness : float in [0.2, 1000]
-        s, by which all steps are divided: synapses, fields and temperatures.  5 and more steps are better where the
-        correlations of the data are weak, as in the Ising model; pictures do not need it.
+        s, by which all steps are divided: synapses, fields and temperatures.  5, with more steps, is better where
+        the correlations of the data are weak, as in the Ising model; pictures do not need it (page 08).
 
     Returns
     -------

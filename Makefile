@@ -8,6 +8,7 @@ PROFILE ?= local
 CONFIG ?= $(error CONFIG must be a sweep, as in make sweep CONFIG=workflow/sweeps/phase_diagram.yaml)
 # the file of a sweep, or the bare name of one in workflow/sweeps
 SWEEP = $(or $(wildcard workflow/sweeps/$(CONFIG).yaml),$(CONFIG))
+PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
 SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/$(PROFILE)
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
@@ -31,10 +32,12 @@ report: .venv/ready
 unlock: .venv/ready
 	@$(BIN)/snakemake --unlock --quiet all
 
+# two processes, each a file at a time; OMP_WAIT_POLICY: threads that wait leave the cores to the other process
+test: export OMP_WAIT_POLICY := passive
 test: .venv/ready
-	$(BIN)/pytest tests
-	$(BIN)/pytest --doctest-modules vmfcore
-	$(BIN)/pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
+	$(PYTEST) tests
+	$(PYTEST) --doctest-modules vmfcore
+	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 # timings against references, in a table and runs/benchmark.json; five minutes of an idle machine, Linux
 bench: .venv/ready

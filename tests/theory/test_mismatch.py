@@ -1,0 +1,84 @@
+"""A student at the wrong temperature: against adaptive integrals, small enumerated posteriors, and the right student."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy
+
+import vmfcore as vmf
+from vmfcore.theory.mismatch import mismatched_overlap, recovery_density
+
+POINTS = [(3.0, 0.7, 1.0), (3.0, 1.3, 1.0), (5.0, 1.5, 1.0), (2.0, 0.8, 1.0), (1.5, 1.3, 1.0), (10.0, 2.0, 0.5)]
+
+
+def expected(function):
+    """E f(z), z ~ Normal(0, 1), adaptively."""
+    density = scipy.stats.norm.pdf
+    return scipy.integrate.quad(lambda z: density(z) * function(z), -12, 12, epsabs=1e-12, limit=500)[0]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_it_solves_the_equations(point):
+    alpha, beta, teacher_beta = point
+    q, p, sign, _, stability = (float(x) for x in mismatched_overlap(*point))
+
+    def of_data(z):
+        return np.tanh(beta * (teacher_beta * q + np.sqrt(p) * z))
+
+    kappa = alpha * beta * teacher_beta * expected(of_data)
+    v = alpha * beta**2 * expected(lambda z: of_data(z) ** 2)
+
+    def of_synapses(z):
+        return np.tanh(kappa + np.sqrt(v) * z)
+
+    # 201 nodes for functions as wide as these
+    assert abs(expected(of_synapses) - q) < 1e-5
+    assert abs(expected(lambda z: of_synapses(z) ** 2) - p) < 1e-5
+    assert abs(expected(lambda z: np.sign(kappa + np.sqrt(v) * z)) - sign) < 1e-3
+    product = expected(lambda z: (1 - of_data(z) ** 2) ** 2) * expected(lambda z: (1 - of_synapses(z) ** 2) ** 2)
+    assert abs(alpha * beta**4 * product - stability) < 1e-4 * (1 + stability)
+
+
+def test_the_right_student_is_bayes_optimal():
+    alphas = np.array([1.5, 2.0, 5.0, 10.0])
+    found = mismatched_overlap(alphas, 1.2, 1.2)
+    q, sign = vmf.bayes_optimal_overlap(alphas, 1.2)
+    np.testing.assert_allclose(found.overlap, q, atol=1e-8)
+    np.testing.assert_allclose(found.self_overlap, q, atol=1e-8)
+    np.testing.assert_allclose(found.sign_overlap, sign, atol=1e-8)
+    assert (found.stability < 1).all()
+    # its entropy: the free entropy without what the teacher's own synapses make of the data
+    of_teacher = expected(lambda z: np.log(np.cosh(1.2 * (1.2 + z)))) - 1.2**2 / 2
+    np.testing.assert_allclose(found.entropy, vmf.theory.free_entropy(alphas, 1.2) - alphas * of_teacher, atol=1e-8)
+
+
+def test_small_posteriors_that_are_enumerated_are_near_it():
+    n_visible, alpha, beta, teacher_beta = 14, 3.0, 1.3, 1.0
+    states = np.array(list(itertools.product((-1, 1), repeat=n_visible)))
+    found = []
+    for seed in range(60):
+        teacher = vmf.planted(n_visible, 1, teacher_beta, seed=seed)
+        spins = vmf.sample(teacher, round(alpha * n_visible), seed=seed)
+        scores = np.logaddexp(x := beta / np.sqrt(n_visible) * states @ spins.T, -x).sum(axis=1)
+        posterior = scipy.special.softmax(scores)
+        # Q and p up to the sign of all synapses, from two independent samples of the posterior and the teacher
+        overlaps = states @ teacher.weights[:, 0] / n_visible
+        first, second = np.random.default_rng(seed).choice(len(states), (2, 400), p=posterior)
+        between = (states[first] * states[second]).mean(axis=1)
+        found.append((posterior @ overlaps**2, np.mean(between**2), scipy.stats.entropy(posterior) / n_visible))
+    q2, p2, entropy = np.mean(found, axis=0)
+    theory = mismatched_overlap(alpha, beta, teacher_beta)
+    # squares of overlaps: at N = 14 they fluctuate by 1/N and more; ln 2/N of the entropy is the sign's
+    assert abs(np.sqrt(q2) - theory.overlap) < 0.1
+    assert abs(np.sqrt(p2) - theory.self_overlap) < 0.1
+    assert abs(entropy - np.log(2) / n_visible - theory.entropy) < 0.05
+
+
+def test_where_recovery_begins():
+    assert recovery_density(0.8, 1.0) == pytest.approx(0.8**-2)
+    assert recovery_density(1.0, 1.0) == pytest.approx(1.0)
+    density = recovery_density(1.5, 1.0)
+    assert density > 1.5**-2  # the glass has come first, and hides the teacher
+    assert mismatched_overlap(1.02 * density, 1.5, 1.0).overlap > 0.05
+    assert mismatched_overlap(0.98 * density, 1.5, 1.0).overlap < 1e-3

@@ -46,12 +46,21 @@ SPECTRUM = {
     ],
     "exponent": [(1.0, ValueError, "exponent must be None unless ensemble is 'power-law', got 1.0")],
 }
+IN_RANGE = r"must be a real number in \(1e-06, 50\), got"
+TEMPERATURES = {
+    name: [*((value, ValueError, f"{name} {IN_RANGE}") for value in (0, 1e-6, 50, np.inf)), ("1", TypeError, name)]
+    for name in ("beta", "teacher_beta")
+}
 CASES = {
     "bayes_optimal_overlap": Case(vmf.bayes_optimal_overlap, AT, LIMIT),
     "theory.bayes_optimal_entropy": Case(theory.bayes_optimal_entropy, AT, LIMIT),
     "theory.free_entropy": Case(theory.free_entropy, AT, LIMIT),
     "theory.evidence_ceiling": Case(theory.evidence_ceiling, AT, LIMIT),
     "theory.principal_component_overlap": Case(theory.principal_component_overlap, AT, LIMIT),
+    "theory.mismatched_overlap": Case(
+        theory.mismatched_overlap, AT | {"teacher_beta": 1.2}, {"alpha": DENSITIES} | TEMPERATURES
+    ),
+    "theory.recovery_density": Case(theory.recovery_density, {"beta": 1.0, "teacher_beta": 0.9}, TEMPERATURES),
     "critical_density": Case(
         vmf.critical_density,
         {"beta": 1.0},

@@ -1,4 +1,4 @@
-"""A student at the wrong temperature: against adaptive integrals, small enumerated posteriors, and the right student."""
+"""A student at the wrong temperature: against adaptive integrals, enumerated posteriors, and the right student."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 import scipy
 
 import vmfcore as vmf
-from vmfcore.theory.mismatch import mismatched_overlap, recovery_density
+from vmfcore.theory import mismatched_overlap, recovery_density
 
 POINTS = [(3.0, 0.7, 1.0), (3.0, 1.3, 1.0), (5.0, 1.5, 1.0), (2.0, 0.8, 1.0), (1.5, 1.3, 1.0), (10.0, 2.0, 0.5)]
 

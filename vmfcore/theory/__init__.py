@@ -5,9 +5,11 @@ from vmfcore.theory.dynamics import StationaryState, critical_strength, dynamica
 from vmfcore.theory.ensembles import ensemble_spectrum, random_couplings
 from vmfcore.theory.evidence import bayes_optimal_entropy, evidence_ceiling, free_entropy
 from vmfcore.theory.limits import bayes_optimal_overlap, critical_density, principal_component_overlap
+from vmfcore.theory.mismatch import MismatchedOverlap, mismatched_overlap, recovery_density
 
 __all__ = [
     "CorrelatedOverlap",
+    "MismatchedOverlap",
     "StationaryState",
     "bayes_optimal_entropy",
     "bayes_optimal_overlap",
@@ -18,6 +20,8 @@ __all__ = [
     "ensemble_spectrum",
     "evidence_ceiling",
     "free_entropy",
+    "mismatched_overlap",
     "principal_component_overlap",
     "random_couplings",
+    "recovery_density",
 ]

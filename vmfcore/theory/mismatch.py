@@ -30,11 +30,13 @@ from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.numerics.spins import line_grid
-from vmfcore.theory.limits import check_arguments
+from vmfcore.theory.limits import check_densities
 
 AVERAGE_ERROR = 1e-13  # of the nodes; that of Gaussian averages of tanh and sech⁴ comes to 1e-8
 TOL = 1e-12  # of an iteration's change in Q and p
 MAX_ITER = 100_000
+LARGEST = 1e4  # density of the search for recovery, over that of the glass
+N_SCANNED = 50  # densities of it
 
 
 class MismatchedOverlap(NamedTuple):
@@ -119,6 +121,10 @@ def _entropy(point, alphas, beta, teacher_beta):
     return alphas * of_data - conjugate + of_synapses
 
 
+def _check_temperatures(beta, teacher_beta):
+    checks.real(checks.MIN_BETA, checks.MAX_BETA, beta=beta, teacher_beta=teacher_beta)
+
+
 def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> MismatchedOverlap:
     """Overlaps of a student at β with a teacher at β*: of the mean and of its signs, believed and true.
 
@@ -126,23 +132,34 @@ def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> Mi
     ----------
     alpha : float or array > 0
         Sample density M/N.
-    beta, teacher_beta : float > 0
+    beta, teacher_beta : float in (1e-6, 50)
         Inverse temperatures β of the student and β* of the teacher.
 
     Returns
     -------
     MismatchedOverlap
-        Of the fixed point that is reached from the teacher itself.
+        Arrays of alpha's shape, of the fixed point that is reached from the teacher itself.  At a transition, where
+        the iteration is slow, overlaps are good to 1e-5.
+
+    Notes
+    -----
+    Where `stability` is beyond 1 the equations describe no state that message passing comes to.  The overlap of the
+    posterior mean, Q, exceeds what the student believes, p, for a student that is too hot, and falls short of it for
+    one that is too cold.
+
+    References
+    ----------
+    Derived in this project; for β = β* it is `bayes_optimal_overlap`, Huang & Toyoizumi, arXiv:1608.03714.
 
     Examples
     --------
-    >>> from vmfcore.theory.mismatch import mismatched_overlap
+    >>> from vmfcore.theory import mismatched_overlap
     >>> found = mismatched_overlap(3.0, 1.3, 1.0)
     >>> [round(float(x), 3) for x in found]
     [0.662, 0.731, 0.723, 0.174, 0.519]
     """
-    alphas = check_arguments(alpha, beta)
-    checks.real(0, np.inf, teacher_beta=teacher_beta)
+    alphas = check_densities(alpha)
+    _check_temperatures(beta, teacher_beta)
     point = _fixed_point(alphas, beta, teacher_beta, overlap=1.0)
     width = np.sqrt(np.maximum(2 * point.noise, np.finfo(float).tiny))
     return MismatchedOverlap(
@@ -154,28 +171,50 @@ def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> Mi
     )
 
 
-def recovery_density(beta: float, teacher_beta: float, largest: float = 1e4) -> float:
-    r"""Sample density above which a student at β finds the teacher: where Q = 0 becomes unstable.
+def recovery_density(beta: float, teacher_beta: float) -> float:
+    r"""Sample density α above which a student at β begins to find the teacher: where Q = 0 becomes unstable.
 
     .. math:: \alpha \beta^2\beta_*^2 (1 - p) (1 - E\tanh^2 \beta\sqrt p z) = 1
 
-    with the p of Q = 0, which is 0 up to α = β⁻⁴, the border of the glass.  Infinite for a student that is too cold:
-    in its glass the left hand side need not reach 1 however many the data.
+    with the p of Q = 0.  A student that is not colder than the teacher has p = 0 up to there; a colder one has met
+    its glass before, at α = β⁻⁴.
+
+    Parameters
+    ----------
+    beta, teacher_beta : float in (1e-6, 50)
+        Inverse temperatures β of the student and β* of the teacher.
+
+    Returns
+    -------
+    float
+        α, dimensionless; ∞ if above 10⁴ β⁻⁴.
+
+    Notes
+    -----
+    In the glass one state is not the truth, so that for β > β* the density is that of this approximation.
+
+    References
+    ----------
+    Derived in this project from the free entropy at the head of `vmfcore.theory.mismatch`.
+
+    Examples
+    --------
+    >>> from vmfcore.theory import recovery_density
+    >>> recovery_density(0.5, 1.0), round(recovery_density(1.5, 1.0), 3)
+    (4.0, 1.141)
     """
-    checks.real(0, np.inf, beta=beta, teacher_beta=teacher_beta)
-    if teacher_beta >= beta:
+    _check_temperatures(beta, teacher_beta)
+    if beta <= teacher_beta:
         return float((beta * teacher_beta) ** -2)
 
     def excess(alpha):
-        alphas = np.array([alpha])
-        point = _fixed_point(alphas, beta, teacher_beta, overlap=0.0)
-        response = 1 - point.noise[0] / (alpha * beta**2)
-        return alpha * (beta * teacher_beta) ** 2 * (1 - point.self_overlap[0]) * response - 1
+        point = _fixed_point(np.array([alpha]), beta, teacher_beta, overlap=0.0)
+        response = point.noise / (alpha * beta**2)
+        return (alpha * (beta * teacher_beta) ** 2 * (1 - point.self_overlap) * (1 - response) - 1).item()
 
-    densities = beta**-4 * np.geomspace(1.001, largest, 60)
-    values = [excess(a) for a in densities]
-    above = np.flatnonzero(np.array(values) > 0)
-    if not above.size:
-        return np.inf
-    first = above[0]
-    return float(scipy.optimize.brentq(excess, densities[first - 1], densities[first])) if first else densities[0]
+    below = beta**-4
+    for above in below * np.geomspace(1.01, LARGEST, N_SCANNED):
+        if excess(above) > 0:
+            return scipy.optimize.brentq(excess, below, above)
+        below = above
+    return np.inf

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import brentq, root
 
 
 def states(n):
@@ -284,40 +284,58 @@ def average_over(states_, log_weights):
     return p @ states_, np.einsum("s,sp,sq->pq", p, states_, states_)
 
 
-def infer_weights(spins, means, beta, site_prior, damping, n_sweeps):
+def pair_energy(matrix, x):
+    return sum(matrix[a, b] * x[a] * x[b] for a in range(len(x)) for b in range(a))
+
+
+def infer_weights(spins, means, beta, site_prior, n_sweeps):
     """Message passing between data and synapses from the given means, sample by sample and site by site."""
-    (n_samples, n_visible), n_hidden = spins.shape, means.shape[1]
+    n_hidden = means.shape[1]
     s = states(n_hidden)
     prior = np.log([site_prior(x) for x in s])
-    _, moments = average_over(s, prior)
-    m0 = average_over(s, prior)[0]
-    variance = moments - np.outer(m0, m0)
-    moments = variance + means.T @ means / n_visible
+    m0, moments = average_over(s, prior)
+    moments = moments - np.outer(m0, m0) + means.T @ means / spins.shape[1]
     np.fill_diagonal(moments, 1.0)
-    r, pair_field = np.zeros((n_samples, n_hidden)), np.zeros((n_hidden, n_hidden))
-
-    def pairs(matrix, x):
-        return sum(matrix[a, b] * x[a] * x[b] for a in range(n_hidden) for b in range(a))
-
+    r = np.zeros((len(spins), n_hidden))
     for _ in range(n_sweeps):
-        variance = moments - means.T @ means / n_visible
-        new, second = np.empty_like(r), np.zeros((n_hidden, n_hidden))
-        for a in range(n_samples):
-            field = beta / np.sqrt(n_visible) * spins[a] @ means - beta**2 * variance @ r[a]
-            new[a], hh = average_over(s, np.array([field @ x + beta**2 * pairs(variance, x) for x in s]))
-            second += hh / n_samples
-        r, slack = new, second - new.T @ new / n_samples
-        _, model = average_over(s, np.array([beta**2 * pairs(moments, x) for x in s]))
-        alpha = n_samples / n_visible
-        pair_field = damping * pair_field + (1 - damping) * alpha * beta**2 * (slack - model)
+        means, r, moments = infer_sweep(spins, (means, r, moments), beta, prior)
+    return means
+
+
+def infer_sweep(spins, state, beta, prior):
+    """One sweep; the fields on pairs are found by a general solver of equations."""
+    means, r, moments = state
+    (n_samples, n_visible), n_hidden = spins.shape, means.shape[1]
+    s, alpha = states(n_hidden), n_samples / n_visible
+    variance = moments - means.T @ means / n_visible
+    r, old, second = np.empty_like(r), r, np.zeros((n_hidden, n_hidden))
+    for a in range(n_samples):
+        field = beta / np.sqrt(n_visible) * spins[a] @ means - beta**2 * variance @ old[a]
+        r[a], hh = average_over(s, np.array([field @ x + beta**2 * pair_energy(variance, x) for x in s]))
+        second += hh / n_samples
+    slack = second - r.T @ r / n_samples
+
+    def answer(pair_field):
         new, moments = np.empty_like(means), np.zeros((n_hidden, n_hidden))
         for i in range(n_visible):
             field = beta / np.sqrt(n_visible) * spins[:, i] @ r - alpha * beta**2 * slack @ means[i]
-            weights = np.array([field @ x + pairs(pair_field, x) for x in s]) + prior
-            new[i], xx = average_over(s, weights)
+            new[i], xx = average_over(s, np.array([field @ x + pair_energy(pair_field, x) for x in s]) + prior)
             moments += xx / n_visible
-        means = new
-    return means
+        return new, moments
+
+    below = np.tril_indices(n_hidden, -1)
+    pair_field = np.zeros((n_hidden, n_hidden))
+
+    def gap(entries):
+        pair_field[below] = entries
+        _, moments = answer(pair_field)
+        _, model = average_over(s, np.array([beta**2 * pair_energy(moments, x) for x in s]))
+        return (pair_field - alpha * beta**2 * (slack - model))[below]
+
+    if n_hidden > 1:
+        pair_field[below] = root(gap, np.zeros(len(below[0])), tol=1e-13).x
+    new, moments = answer(pair_field)
+    return new, r, moments
 
 
 def free_entropy(alpha, beta):

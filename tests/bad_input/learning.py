@@ -211,10 +211,6 @@ CASES = {
                 (vmf.Learn(beta="unit"), ValueError, 'learn.beta must be "no" or "global" for message passing'),
                 (vmf.Learn(beta="global", step_size=0.5), ValueError, "learn.step_size must be left out for message"),
             ],
-            "damping": [
-                (0.99, ValueError, r"damping must be a real number in \[0, 0.95\], got 0.99"),
-                ("much", TypeError, r"damping must be a real number in \[0, 0.95\], got 'much'"),
-            ],
             "tol": [
                 (0.0, ValueError, "tol must be a real number in"),
                 (None, TypeError, "tol must be a real number in"),

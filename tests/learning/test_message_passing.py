@@ -15,9 +15,9 @@ def planted(n_visible, n_hidden, alpha, seed, beta=1.0, q=0.0):
 def test_sweeps_are_the_equations(n_hidden, q, m0, rng):
     _, spins = planted(11, n_hidden, 3, seed=1)
     start = rng.uniform(-0.6, 0.6, size=(11, n_hidden))
-    options = {"prior": vmf.Prior(m0, q), "damping": 0.4, "init": start, "n_steps": 4, "seed": 0}
+    options = {"prior": vmf.Prior(m0, q), "init": start, "n_steps": 4, "seed": 0}
     got = vmf.infer_weights(spins, n_hidden, 0.9, **options).means
-    slow = naive.infer_weights(spins, start, 0.9, naive.site_prior(m0, q), damping=0.4, n_sweeps=4)
+    slow = naive.infer_weights(spins, start, 0.9, naive.site_prior(m0, q), n_sweeps=4)
     np.testing.assert_allclose(got, slow, atol=1e-12)
 
 
@@ -114,6 +114,33 @@ def test_an_unconverged_run_says_so_once():
         result = vmf.infer_weights(spins, 2, 1.0, n_steps=3, seed=4)
     assert [warning.filename for warning in caught] == [__file__]
     assert not result.converged
+
+
+@pytest.mark.parametrize("teachers", [1, 2, 3])
+def test_hidden_units_too_many_are_refused_early_with_a_reason_and_leave_the_others_alone(teachers):
+    for seed in range(2):
+        teacher, spins = planted(200, teachers, 5, seed)
+        with pytest.warns(vmf.ConvergenceWarning, match="hidden units .* de Almeida .* fewer hidden"):
+            result = vmf.infer_weights(spins, 2 * teachers, 1.0, seed=seed)
+        assert not result.converged
+        assert result.history.step[-1] < 300  # of 1000: 150 sweeps, and those of the start
+        right = vmf.infer_weights(spins, teachers, 1.0, n_restarts=3, seed=seed)
+        assert right.converged
+        assert (right.stability < 0.5).all()  # theory: 0.15 at α = 5; N = 200 scatters
+        found = np.argsort(result.stability)[:teachers]
+        overlaps = [vmf.overlap(means, teacher).mean() for means in (result.means[:, found], right.means)]
+        # as well as if their number had been known; what the others stir up is the rest
+        assert overlaps[0] == pytest.approx(overlaps[1], abs=0.03)
+        assert np.sort(result.stability)[teachers] > 0.9 > 2 * np.sort(result.stability)[teachers - 1]
+
+
+def test_stability_is_that_of_theory():
+    found = []
+    for seed in range(4):
+        _, spins = planted(2000, 1, 3, seed)
+        found.append(vmf.infer_weights(spins, 1, 0.7, seed=seed).stability)
+    # a mean of four instances, whose overlap scatters by 0.02 and Λ by as much
+    assert np.mean(found) == pytest.approx(float(vmf.theory.mismatched_overlap(3.0, 0.7, 1.0).stability), abs=0.03)
 
 
 @pytest.mark.filterwarnings("ignore::vmfcore.ConvergenceWarning")

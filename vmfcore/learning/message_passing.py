@@ -14,7 +14,7 @@ from vmfcore.learning.parameters import STEP_SIZE, Learn
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
-from vmfcore.learning.sweep import Task, first_state, sweep
+from vmfcore.learning.sweep import Task, first_state, stability, sweep
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
@@ -25,7 +25,10 @@ from vmfcore.numerics.streams import restart_generators
 
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
-ADVICE = "try more n_steps or n_restarts, or another damping; with a wrong prior or beta there may be no fixed point"
+RESTLESS = 0.1  # root mean square of a change of λ
+# sweeps of such changes in a row that end a restart: those that converged have made at most 92, the others thousands
+PATIENCE = 150
+ADVICE = "try more n_steps or n_restarts; with a wrong prior or beta there may be no fixed point"
 
 
 class _Run(NamedTuple):
@@ -36,11 +39,13 @@ class _Run(NamedTuple):
     bound: Bound
     history: History
     converged: bool
+    stability: np.ndarray  # (P,)
 
 
 def _iterate(task, state, learns_beta, n_steps, tol, watch) -> _Run:
-    """Sweep until nothing changes."""
+    """Sweep until nothing changes, or until it is plain that nothing comes to rest."""
     rows = []
+    restless = 0  # sweeps in a row
     for step in range(n_steps):
         before = state
         state, bound, entropy = sweep(task, before)
@@ -49,15 +54,30 @@ def _iterate(task, state, learns_beta, n_steps, tol, watch) -> _Run:
         beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if learns_beta else before.beta
         state = state._replace(beta=beta)
         converged = distance < tol and abs(state.beta - before.beta) < tol
-        is_last = converged or step == n_steps - 1
+        restless = restless + 1 if distance > RESTLESS else 0
+        is_last = converged or restless == PATIENCE or step == n_steps - 1
         if watch.asks_at(step) or is_last:
             rows.append((step, *bound, entropy, 1, np.abs(change).max(), distance, before.beta))
             watch.look(step, state.means, bound)
         watch.steps_done(1 if step else 0)
-        if converged:
+        if is_last:
             break
     steps, *columns = np.array(rows).T
-    return _Run(state.means, before.beta, bound, History(steps.astype(np.int64), *columns), bool(converged))
+    history = History(steps.astype(np.int64), *columns)
+    return _Run(state.means, before.beta, bound, history, bool(converged), stability(task, state))
+
+
+def _advice(run, n_steps):
+    """What to do about a run that has not converged: for hidden units that cannot come to rest, fewer of them."""
+    lost = np.flatnonzero(run.stability > 1)
+    ended_early = run.history.step[-1] + 1 < n_steps
+    if not (ended_early and lost.size):
+        return ADVICE
+    units = ", ".join(f"{unit} ({run.stability[unit]:.2f})" for unit in lost)
+    return (
+        f"hidden units {units} are beyond the line of de Almeida and Thouless at 1, where no message passing comes to "
+        "rest: the data speak for fewer hidden units, or for a smaller beta"
+    )
 
 
 def _check_learn(learn):
@@ -82,7 +102,6 @@ def infer_weights(
     prior: Prior = Prior(),
     learn: Learn = Learn(),
     n_steps: int = 1000,
-    damping: float = 0.7,
     tol: float = 1e-6,
     n_restarts: int = 1,
     init="random",
@@ -107,10 +126,7 @@ def infer_weights(
         makes the log-evidence stationary.  Below the threshold of learning the data do not tell β, and it stays where
         it is.  Nothing else can be learnt.
     n_steps : int >= 1
-        Largest number of sweeps of a restart.
-    damping : float in [0, 0.95]
-        Part of the old value in the message between pairs of hidden units (idle for P = 1).  The means themselves must
-        not be damped: the reaction terms belong to a definite time.
+        Largest number of sweeps of a restart; one whose means change by 0.1 and more in 150 sweeps in a row ends early.
     tol : float > 0
         A restart ends when the root mean square of the change of λ in a sweep falls below it.
     n_restarts, init, seed, progress, callback
@@ -131,8 +147,8 @@ def infer_weights(
     -----
     Two matrix products O(M N P) and O(2^P P (M + N)) a sweep.  On planted data with a right prior it reaches the
     Bayes-optimal overlap for N → ∞ (`bayes_optimal_overlap`, `correlated_overlap`); at N = 1000 it is some hundredths
-    lower near the threshold.  With a wrong prior, or on other data, it may not converge: more `damping` helps if the
-    pair message is the reason.
+    lower near the threshold.  With more hidden units than the data speak for, those too many never come to rest: each
+    is a student of noise, in a glass for αβ⁴ > 1, with a `stability` beyond 1, while the others find what there is.
 
     References
     ----------
@@ -153,7 +169,6 @@ def infer_weights(
         raise ValueError(f"n_hidden must be at most {MAX_JOINT_UNITS} for sums over joint states, got {n_hidden}")
     checks.instance(Prior, prior=prior)
     _check_learn(learn)
-    checks.real(0, checks.MAX_DAMPING, closed="both", damping=damping)
     checks.real(0, np.inf, tol=tol)
     checks.real(checks.MIN_BETA, checks.MAX_BETA, beta=beta)
     checks.flag(progress=progress)
@@ -161,7 +176,7 @@ def infer_weights(
 
     log_prior = prior.log_weights(n_hidden)
     transposed = transpose(data.bits, data.n_visible)
-    task = Task(data, transposed, hidden_states(n_hidden), log_prior, prior.mean, damping)
+    task = Task(data, transposed, hidden_states(n_hidden), log_prior, prior.mean)
     total = n_restarts * n_steps
     runs = []
     with one_blas_thread(), watched(every, total, progress=progress, name="infer") as watch:
@@ -171,7 +186,8 @@ def infer_weights(
     # those that converged first, then by log-evidence: Φ means nothing away from a fixed point
     best = max(runs, key=lambda run: (run.converged, run.bound.total))
     if not best.converged:
-        warn_unconverged(best.history.distance[-1], tol, n_steps, ADVICE, stacklevel=3)
+        n_sweeps = best.history.step[-1] + 1
+        warn_unconverged(best.history.distance[-1], tol, n_sweeps, _advice(best, n_steps), stacklevel=3)
     return FitResult(
         means=best.means,
         weights=signs(best.means),
@@ -186,4 +202,5 @@ def infer_weights(
         rule=None,
         learn=learn,
         prior=prior,
+        stability=best.stability,
     )

@@ -44,6 +44,8 @@ class FitResult(NamedTuple):
     rule: Rule | None
     learn: Learn
     prior: Prior
+    # (P,), of `infer_weights`: de Almeida's and Thouless' Λ, beyond 1 where a hidden unit cannot come to rest
+    stability: np.ndarray | None = None
 
     @property
     def machine(self) -> Machine:

@@ -18,6 +18,7 @@ import scipy
 
 from vmfcore.bounds.objective import Bound
 from vmfcore.data.packing import PackedSpins
+from vmfcore.learning.pair_fields import PairEquation, solve
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 
@@ -30,7 +31,6 @@ class Task(NamedTuple):
     states: np.ndarray  # (2^P, P), of the hidden spins of a sample or the synapses of a site
     log_prior: np.ndarray  # (2^P,)
     prior_mean: float
-    damping: float
 
 
 class SweepState(NamedTuple):
@@ -58,6 +58,7 @@ class Sites(NamedTuple):
     moments: np.ndarray  # (P, P), R
     average: np.ndarray  # (2^P,), mean distribution over the sites
     drive: np.ndarray  # (N, P), β/√N Σ_a σ r
+    pair_fields: np.ndarray  # (P, P), K
     entropy: float  # of all sites
 
 
@@ -105,23 +106,29 @@ def _update_samples(task, state) -> Samples:
     return Samples(responses, slack, entropy)
 
 
-def _update_pair_fields(task, state, slack):
-    """What data and model pull the pairs of hidden units to, damped."""
-    n_samples, n_visible = task.data.shape
-    _, model_pairs = _model(state.moments, state.beta, n_visible, task.states)
-    target = n_samples / n_visible * state.beta**2 * (slack - model_pairs)
-    return task.damping * state.pair_fields + (1.0 - task.damping) * target
+def _pairs_of(states):
+    """Products s_μ s_ν, μ < ν, of every state, and the index of each in a (P, P) matrix."""
+    index = np.triu_indices(states.shape[1], 1)
+    return states[:, index[0]] * states[:, index[1]], index
 
 
-def _update_sites(task, state, samples, pair_fields) -> Sites:
-    """Each site answers the field of the samples less the reaction to its own last message."""
+def _update_sites(task, state, samples) -> Sites:
+    """Each site answers the field of the samples less the reaction to its own last message, and that on its pairs."""
     n_samples, n_visible = task.data.shape
     alpha = n_samples / n_visible
     drive = state.beta / np.sqrt(n_visible) * multiply(task.transposed, samples.responses)
     fields = drive - alpha * state.beta**2 * state.means @ samples.slack
+
+    pairs, index = _pairs_of(task.states)
+    without = task.log_prior + fields @ task.states.T
+    equation = PairEquation(without, pairs, samples.slack[index], alpha, state.beta)
+    pair_fields = np.zeros_like(state.pair_fields)
+    pair_fields[index] = solve(equation, state.pair_fields[index])
+    pair_fields += pair_fields.T
+
     site_weights = task.log_prior + _pair_energies(pair_fields, task.states)
     means, average, entropy = _joint(fields, site_weights, task.states)
-    return Sites(means, _second_moments(average, task.states), average, drive, entropy)
+    return Sites(means, _second_moments(average, task.states), average, drive, pair_fields, entropy)
 
 
 def sweep(task, state):
@@ -129,8 +136,7 @@ def sweep(task, state):
     n_samples, n_visible = task.data.shape
     beta, scale = state.beta, state.beta / np.sqrt(n_visible)
     samples = _update_samples(task, state)
-    pair_fields = _update_pair_fields(task, state, samples.slack)
-    sites = _update_sites(task, state, samples, pair_fields)
+    sites = _update_sites(task, state, samples)
 
     # the free entropy
     log_z, model_pairs = _model(sites.moments, beta, n_visible, task.states)
@@ -146,7 +152,22 @@ def sweep(task, state):
     off_diagonal = (sites.moments * model_pairs).sum()
     model_energy = beta * (off_diagonal + len(sites.moments) * (np.tanh(scale) / scale - 1.0))
     matched_beta = beta * data_energy / model_energy
-    return SweepState(sites.means, samples.responses, sites.moments, pair_fields, matched_beta), bound, sites.entropy
+    after = SweepState(sites.means, samples.responses, sites.moments, sites.pair_fields, matched_beta)
+    return after, bound, sites.entropy
+
+
+def stability(task, state):
+    r"""Λ of every hidden unit; beyond 1 a small change of its means grows from sweep to sweep, and nothing holds it.
+
+    .. math::
+        \Lambda_\mu = \alpha\beta^4 \; \frac1M\sum_a (1 - r_{a\mu}^2)^2 \; \frac1N\sum_i (1-\lambda_{i\mu}^2)^2
+
+    (de Almeida and Thouless; `vmfcore.theory.mismatched_overlap` has its limit).
+    """
+    n_samples, n_visible = task.data.shape
+    of_samples = ((1 - state.responses**2) ** 2).mean(axis=0)
+    of_sites = ((1 - state.means**2) ** 2).mean(axis=0)
+    return n_samples / n_visible * state.beta**4 * of_samples * of_sites
 
 
 def first_state(task, means, beta) -> SweepState:

@@ -74,6 +74,12 @@ def test_small_posteriors_that_are_enumerated_are_near_it():
     assert abs(entropy - np.log(2) / n_visible - theory.entropy) < 0.05
 
 
+def test_a_hot_student_finds_more_than_it_believes_and_a_cold_one_less():
+    hot, cold = mismatched_overlap(3.0, 0.7, 1.0), mismatched_overlap(3.0, 1.3, 1.0)
+    assert hot.overlap > hot.self_overlap
+    assert cold.overlap < cold.self_overlap
+
+
 def test_where_recovery_begins():
     assert recovery_density(0.8, 1.0) == pytest.approx(0.8**-2)
     assert recovery_density(1.0, 1.0) == pytest.approx(1.0)

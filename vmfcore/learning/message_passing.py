@@ -14,7 +14,7 @@ from vmfcore.learning.parameters import STEP_SIZE, Learn
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
-from vmfcore.learning.sweep import Task, first_state, stability, sweep
+from vmfcore.learning.sweep import Task, first_state, pairs_of, stability, sweep
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
@@ -26,7 +26,7 @@ from vmfcore.numerics.streams import restart_generators
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
 RESTLESS = 0.1  # root mean square of a change of λ
-# sweeps of such changes in a row that end a restart: those that converged have made at most 92, the others thousands
+# sweeps of such changes in a row that end a restart: those that converged made at most 92, others all of 500
 PATIENCE = 150
 ADVICE = "try more n_steps or n_restarts; with a wrong prior or beta there may be no fixed point"
 
@@ -176,7 +176,8 @@ def infer_weights(
 
     log_prior = prior.log_weights(n_hidden)
     transposed = transpose(data.bits, data.n_visible)
-    task = Task(data, transposed, hidden_states(n_hidden), log_prior, prior.mean)
+    states = hidden_states(n_hidden)
+    task = Task(data, transposed, states, pairs_of(states), log_prior, prior.mean)
     total = n_restarts * n_steps
     runs = []
     with one_blas_thread(), watched(every, total, progress=progress, name="infer") as watch:

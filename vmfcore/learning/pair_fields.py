@@ -45,10 +45,12 @@ class PairEquation(NamedTuple):
 def solve(equation, start):
     """The K of the equation, (pairs,), by Newton's method from start with steps that lower the residual."""
     pair_fields = start
+    if not pair_fields.size:
+        return pair_fields  # of one hidden unit
     residual, jacobian = equation.at(pair_fields)
     for _ in range(MAX_NEWTON):
-        size = np.abs(residual).max(initial=0.0)
-        if size <= TOL * (1 + np.abs(pair_fields).max(initial=0.0)):
+        size = np.abs(residual).max()
+        if size <= TOL * (1 + np.abs(pair_fields).max()):
             break
         step = np.linalg.solve(jacobian, residual)
         for _ in range(MAX_HALVINGS):

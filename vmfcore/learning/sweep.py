@@ -29,6 +29,7 @@ class Task(NamedTuple):
     data: PackedSpins  # (M, N), σ
     transposed: np.ndarray  # (N, ⌈M/8⌉), the same bits along the samples
     states: np.ndarray  # (2^P, P), of the hidden spins of a sample or the synapses of a site
+    pairs: np.ndarray  # (2^P, P (P - 1)/2), s_μ s_ν of every state, μ < ν
     log_prior: np.ndarray  # (2^P,)
     prior_mean: float
 
@@ -39,7 +40,7 @@ class SweepState(NamedTuple):
     means: np.ndarray  # (N, P), λ
     responses: np.ndarray  # (M, P), r
     moments: np.ndarray  # (P, P), R
-    pair_fields: np.ndarray  # (P, P), K, which acts on ξ_μ ξ_ν at every site
+    pair_fields: np.ndarray  # (P (P - 1)/2,), K, which acts on ξ_μ ξ_ν, μ < ν, at every site
     beta: float
 
 
@@ -58,7 +59,7 @@ class Sites(NamedTuple):
     moments: np.ndarray  # (P, P), R
     average: np.ndarray  # (2^P,), mean distribution over the sites
     drive: np.ndarray  # (N, P), β/√N Σ_a σ r
-    pair_fields: np.ndarray  # (P, P), K
+    pair_fields: np.ndarray  # (P (P - 1)/2,), K
     entropy: float  # of all sites
 
 
@@ -106,10 +107,10 @@ def _update_samples(task, state) -> Samples:
     return Samples(responses, slack, entropy)
 
 
-def _pairs_of(states):
-    """Products s_μ s_ν, μ < ν, of every state, and the index of each in a (P, P) matrix."""
-    index = np.triu_indices(states.shape[1], 1)
-    return states[:, index[0]] * states[:, index[1]], index
+def pairs_of(states):
+    """Products s_μ s_ν, μ < ν, of every state."""
+    first, second = np.triu_indices(states.shape[1], 1)
+    return states[:, first] * states[:, second]
 
 
 def _update_sites(task, state, samples) -> Sites:
@@ -119,14 +120,11 @@ def _update_sites(task, state, samples) -> Sites:
     drive = state.beta / np.sqrt(n_visible) * multiply(task.transposed, samples.responses)
     fields = drive - alpha * state.beta**2 * state.means @ samples.slack
 
-    pairs, index = _pairs_of(task.states)
-    without = task.log_prior + fields @ task.states.T
-    equation = PairEquation(without, pairs, samples.slack[index], alpha, state.beta)
-    pair_fields = np.zeros_like(state.pair_fields)
-    pair_fields[index] = solve(equation, state.pair_fields[index])
-    pair_fields += pair_fields.T
+    without_pairs = task.log_prior + fields @ task.states.T
+    slack = samples.slack[np.triu_indices(len(samples.slack), 1)]
+    pair_fields = solve(PairEquation(without_pairs, task.pairs, slack, alpha, state.beta), state.pair_fields)
 
-    site_weights = task.log_prior + _pair_energies(pair_fields, task.states)
+    site_weights = task.log_prior + task.pairs @ pair_fields
     means, average, entropy = _joint(fields, site_weights, task.states)
     return Sites(means, _second_moments(average, task.states), average, drive, pair_fields, entropy)
 
@@ -176,6 +174,5 @@ def first_state(task, means, beta) -> SweepState:
     prior_moments = _second_moments(np.exp(task.log_prior), task.states)
     moments = prior_moments - task.prior_mean**2 + _overlaps(means)
     np.fill_diagonal(moments, 1.0)
-    return SweepState(
-        means, np.zeros((len(task.data.bits), n_hidden)), moments, np.zeros((n_hidden, n_hidden)), float(beta)
-    )
+    responses, pair_fields = np.zeros((len(task.data.bits), n_hidden)), np.zeros(task.pairs.shape[1])
+    return SweepState(means, responses, moments, pair_fields, float(beta))

@@ -197,14 +197,16 @@ def check_arguments(alpha, beta):
     return check_densities(alpha)
 
 
-def gaussian_average(function, information):
-    """E f(κ + √κ z), z ~ Normal(0, 1), for every κ >= 0; f is tanh or an integral of it."""
-    kappa = np.asarray(information, dtype=np.float64)
+def gaussian_average(function, mean, variance=None):
+    """E f(mean + √variance z), z ~ Normal(0, 1), for arrays of one shape; f is tanh, an integral, or as smooth.
+
+    Without a variance it is the mean, κ, as of the fields of a student who is right.
+    """
+    mean = np.asarray(mean, dtype=np.float64)
+    widths = np.sqrt(mean if variance is None else variance)
     # the widest Gaussian asks for most nodes; the others take the same
-    largest_width = float(np.sqrt(kappa.max()))
-    z, weights = line_grid(largest_width, error=AVERAGE_ERROR)
-    fields = kappa[..., None] + np.sqrt(kappa)[..., None] * z
-    return function(fields) @ weights
+    z, weights = line_grid(float(widths.max()), error=AVERAGE_ERROR)
+    return function(mean[..., None] + widths[..., None] * z) @ weights
 
 
 def fixed_points(alphas, beta):

@@ -29,10 +29,9 @@ import scipy
 from numpy.typing import ArrayLike
 
 from vmfcore import checks
-from vmfcore.numerics.spins import line_grid
-from vmfcore.theory.limits import check_densities
+from vmfcore.numerics.spins import log2cosh
+from vmfcore.theory.limits import check_densities, gaussian_average
 
-AVERAGE_ERROR = 1e-13  # of the nodes; that of Gaussian averages of tanh and sech⁴ comes to 1e-8
 TOL = 1e-12  # of an iteration's change in Q and p
 MAX_ITER = 100_000
 LARGEST = 1e4  # density of the search for recovery, over that of the glass
@@ -56,24 +55,17 @@ class _Point(NamedTuple):
     noise: np.ndarray  # v
 
 
-def _average(function, mean, variance):
-    """E f(mean + √variance z), z ~ Normal(0, 1), for arrays of one shape; f is tanh, or as smooth."""
-    # the widest Gaussian asks for most nodes; the others take the same
-    z, weights = line_grid(float(np.sqrt(variance.max())), error=AVERAGE_ERROR)
-    return function(mean[..., None] + np.sqrt(variance)[..., None] * z) @ weights
-
-
 def _of_data(point, beta, teacher_beta):
-    """Mean and variance of βx, the field that the other data make a synapse expect on a hidden spin."""
+    """Mean and variance of βx, the field of the synapses on the hidden spin of a sample."""
     return beta * teacher_beta * point.overlap, beta**2 * point.self_overlap
 
 
 def _iterate(point, alphas, beta, teacher_beta):
     x = _of_data(point, beta, teacher_beta)
-    signal = alphas * beta * teacher_beta * _average(np.tanh, *x)
-    noise = alphas * beta**2 * _average(lambda x: np.tanh(x) ** 2, *x)
+    signal = alphas * beta * teacher_beta * gaussian_average(np.tanh, *x)
+    noise = alphas * beta**2 * gaussian_average(lambda x: np.tanh(x) ** 2, *x)
     y = signal, noise
-    return _Point(_average(np.tanh, *y), _average(lambda y: np.tanh(y) ** 2, *y), signal, noise)
+    return _Point(gaussian_average(np.tanh, *y), gaussian_average(lambda y: np.tanh(y) ** 2, *y), signal, noise)
 
 
 def _fixed_point(alphas, beta, teacher_beta, overlap):
@@ -87,17 +79,13 @@ def _fixed_point(alphas, beta, teacher_beta, overlap):
     return point
 
 
-def _log2cosh(x):
-    return np.logaddexp(x, -x)
-
-
 def _sech4(x):
     return (1 - np.tanh(x) ** 2) ** 2
 
 
 def _stability(point, alphas, beta, teacher_beta):
-    of_data = _average(_sech4, *_of_data(point, beta, teacher_beta))
-    return alphas * beta**4 * of_data * _average(_sech4, point.signal, point.noise)
+    of_data = gaussian_average(_sech4, *_of_data(point, beta, teacher_beta))
+    return alphas * beta**4 * of_data * gaussian_average(_sech4, point.signal, point.noise)
 
 
 def _entropy(point, alphas, beta, teacher_beta):
@@ -111,12 +99,12 @@ def _entropy(point, alphas, beta, teacher_beta):
     def log_likelihood(x):
         """Mean of ln 2 cosh βu given βx."""
         spread = np.broadcast_to(rest[..., None], x.shape)
-        up, down = (_average(_log2cosh, x + sign * spread, spread) for sign in (1, -1))
+        up, down = (gaussian_average(log2cosh, x + sign * spread, spread) for sign in (1, -1))
         return down + scipy.special.expit(2 * x) * (up - down)
 
     x = _of_data(point, beta, teacher_beta)
-    of_data = _average(lambda x: _log2cosh(x) - log_likelihood(x), *x) + rest / 2
-    of_synapses = _average(_log2cosh, point.signal, point.noise)
+    of_data = gaussian_average(lambda x: log2cosh(x) - log_likelihood(x), *x) + rest / 2
+    of_synapses = gaussian_average(log2cosh, point.signal, point.noise)
     conjugate = point.signal * point.overlap + point.noise * (1 - point.self_overlap) / 2
     return alphas * of_data - conjugate + of_synapses
 

@@ -123,6 +123,7 @@ BAD = {
     **{f"{rule}.tol": [None, *NO_TOLERANCES] for rule in ("Natural", "Adam")},
     "Learn.fields": [None, 0, 1, "yes", [True]],
     "Learn.synapses": [None, 0, 1, "yes", [True]],
+    "Learn.correlation": [None, 0, 1, "yes", [True]],
     "Learn.beta": [*NO_WORDS[1:], "yes"],
     "Learn.step_size": [None, 0.0, *NO_REALS],
     "Checkpoint.path": [None, 1, True, b"a.npz", ["a.npz"]],
@@ -341,6 +342,7 @@ CASES = [
     *cases(vmf.Adam(), fit_by, fit_of_fields_by, step_size=0.1, **LINEAR, **CLOSE_BY),
     *cases(vmf.Learn(), fit_that_learns, fields=True, beta="unit"),
     *cases(vmf.Learn(), fit_that_learns, infer_that_learns, beta="global"),
+    *cases(vmf.Learn(), infer_that_learns, correlation=True),
     *cases(vmf.Learn(fields=True), fit_that_learns, step_size=0.1, synapses=False),
     *cases(vmf.Learn(beta="unit"), fit_that_learns, step_size=0.1),
     *cases(vmf.Learn(beta="global"), fit_that_learns, step_size=0.1),
@@ -396,6 +398,7 @@ SINGLE = {"n_steps": 1, "dtype": np.float32, "seed": 0}
         ("learn.beta", infer_that_learns, vmf.Learn(beta="unit")),
         ("learn.step_size", infer_that_learns, vmf.Learn(beta="global", step_size=0.1)),
         ("learn.synapses", infer_that_learns, vmf.Learn(beta="global", synapses=False)),
+        ("learn.correlation", fit_that_learns, vmf.Learn(correlation=True)),
     ],
 )
 def test_what_is_not_used_is_refused(field, use, value):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import vmfcore as vmf
+from vmfcore.networks.exact import hidden_states
 
 
 def planted(n_visible, n_hidden, alpha, seed, beta=1.0, q=0.0):
@@ -41,6 +42,36 @@ def test_log_evidence_is_stationary_in_the_temperature_that_is_learnt(n_hidden, 
     start = {"init": learnt.means} | options | {"n_restarts": 1}
     up, down = (vmf.infer_weights(spins, n_hidden, learnt.beta + h, **start).bound.total for h in (1e-3, -1e-3))
     # the slope is the difference of two energies of some hundred nats; cubic terms of the evidence leave 1e-6 of them
+    assert abs(up - down) / 2e-3 < 1e-2
+    assert learnt.bound.total > max(up, down)
+
+
+def test_the_matched_correlation_makes_the_states_most_likely(rng):
+    for mean, q, n_hidden in [(0.0, 0.3, 2), (0.1, -0.2, 2), (0.2, 0.4, 3), (0.0, 0.1, 5)]:
+        average = np.exp(vmf.Prior(mean, q).log_weights(n_hidden))
+        assert vmf.Prior(mean).matched(average).correlation == pytest.approx(q, abs=1e-6)  # a maximum is flat
+    average = rng.dirichlet(np.ones(4))
+    pairs = average @ np.prod(hidden_states(2), axis=1)
+    assert vmf.Prior().matched(average).correlation == pytest.approx(pairs, abs=1e-6)
+    # units that repel each other have none that a common spin explains
+    assert vmf.Prior().matched(np.array([0, 1, 1, 1, 1, 1, 1, 0]) / 6).correlation < 1e-6
+
+
+def test_log_evidence_is_stationary_in_the_correlation_that_is_learnt():
+    teacher, spins = planted(307, 2, 7, seed=5, q=0.3)
+    options = {"seed": 0, "tol": 1e-9, "n_restarts": 4}
+    learn = vmf.Learn(beta="global", correlation=True)
+    learnt = vmf.infer_weights(spins, 2, 0.8, prior=vmf.Prior(correlation=0.1), learn=learn, **options)
+    assert learnt.converged
+    true = np.prod(teacher.weights, axis=1).mean()
+    # up to the sign of a hidden unit; 307 sites, most of which are known: three times 0.95/√307
+    assert abs(learnt.prior.correlation) == pytest.approx(true, abs=0.16)
+    start = {"init": learnt.means} | options | {"n_restarts": 1}
+    up, down = (
+        vmf.infer_weights(spins, 2, learnt.beta, prior=vmf.Prior(correlation=q), **start).bound.total
+        for q in (learnt.prior.correlation + 1e-3, learnt.prior.correlation - 1e-3)
+    )
+    # the slope is a difference of hundreds of nats; cubic terms of the evidence leave 1e-4 of them
     assert abs(up - down) / 2e-3 < 1e-2
     assert learnt.bound.total > max(up, down)
 

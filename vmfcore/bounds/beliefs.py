@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from vmfcore import checks
 from vmfcore.networks.exact import hidden_states
+
+CERTAIN = 1e-6  # how near a correlation that is learnt comes to the largest, relative to it
+MATCHED_ERROR = 1e-10  # of it
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,21 @@ class Prior:
         states = hidden_states(n_hidden)
         components = [np.prod(0.5 * (1 + (self.mean + c * spread) * states), axis=1) for c in (-1, 1)]
         return np.log(0.5 * sum(components))
+
+    def matched(self, average):
+        r"""This prior with the correlation at which states drawn from average, (2^P,), are most likely.
+
+        .. math:: q = \arg\max_q \sum_\xi \bar b(\xi) \ln P_0(\xi; q), \qquad P = 2, m_0 = 0:\ q = \langle\xi_1\xi_2\rangle
+        """
+        n_hidden = int(np.log2(len(average)))
+        largest = (1 - abs(self.mean)) ** 2 * (1 - CERTAIN)
+        bounds = -largest if n_hidden == 2 else 0.0, largest
+
+        def cost(correlation):
+            return -average @ Prior(self.mean, correlation).log_weights(n_hidden)
+
+        found = scipy.optimize.minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": MATCHED_ERROR})
+        return Prior(self.mean, float(found.x))
 
 
 class Posterior(NamedTuple):

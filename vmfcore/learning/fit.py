@@ -164,6 +164,8 @@ def _problem(data, grey, n_hidden, objective, rule, learn, n_steps, batch_size, 
     checks.instance(Objective, objective=objective)
     checks.instance(Rule, rule=rule)
     checks.instance(Learn, learn=learn)
+    if learn.correlation:
+        raise ValueError("learn.correlation must be False for a factorized Q: infer_weights can learn it")
     if batch_size is not None and checks.integer(1, batch_size=batch_size) > len(data.bits):
         raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
     objective = objective.for_size(data.n_visible, n_hidden, TOL[dtype], dtype)

@@ -40,9 +40,10 @@ class _Run(NamedTuple):
     history: History
     converged: bool
     stability: np.ndarray  # (P,)
+    prior: Prior
 
 
-def _iterate(task, state, learns_beta, n_steps, tol, watch) -> _Run:
+def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
     """Sweep until nothing changes, or until it is plain that nothing comes to rest."""
     rows = []
     restless = 0  # sweeps in a row
@@ -51,9 +52,14 @@ def _iterate(task, state, learns_beta, n_steps, tol, watch) -> _Run:
         state, bound, entropy = sweep(task, before)
         change = state.means - before.means
         distance = np.sqrt(np.mean(change**2))
-        beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if learns_beta else before.beta
+        beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if learn.beta == "global" else before.beta
         state = state._replace(beta=beta)
-        converged = distance < tol and abs(state.beta - before.beta) < tol
+        used = prior
+        if learn.correlation:
+            prior = prior.matched(state.average)
+            task = task._replace(log_prior=prior.log_weights(state.means.shape[1]))
+        moved = max(distance, abs(beta - before.beta), abs(prior.correlation - used.correlation))
+        converged = moved < tol
         restless = restless + 1 if distance > RESTLESS else 0
         is_last = converged or restless == PATIENCE or step == n_steps - 1
         if watch.asks_at(step) or is_last:
@@ -64,7 +70,7 @@ def _iterate(task, state, learns_beta, n_steps, tol, watch) -> _Run:
             break
     steps, *columns = np.array(rows).T
     history = History(steps.astype(np.int64), *columns)
-    return _Run(state.means, before.beta, bound, history, bool(converged), stability(task, state))
+    return _Run(state.means, before.beta, bound, history, bool(converged), stability(task, state), used)
 
 
 def _advice(run, n_steps):
@@ -80,7 +86,7 @@ def _advice(run, n_steps):
     )
 
 
-def _check_learn(learn):
+def _check_learn(learn, n_hidden):
     checks.instance(Learn, learn=learn)
     if learn.fields:
         raise ValueError("learn.fields must be False for message passing, whose model has no fields")
@@ -88,6 +94,8 @@ def _check_learn(learn):
         raise ValueError('learn.beta must be "no" or "global" for message passing, got "unit"')
     if not learn.synapses:
         raise ValueError("learn.synapses must be True for message passing, whose synapses are inferred")
+    if learn.correlation and n_hidden == 1:
+        raise ValueError("learn.correlation must be False for one hidden unit, got True")
     if learn.step_size != STEP_SIZE:
         raise ValueError(
             f"learn.step_size must be left out for message passing, which takes no steps in beta, got {learn.step_size}"
@@ -124,7 +132,8 @@ def infer_weights(
     learn : Learn
         beta="global" finds β by Nishimori's condition, that the energy of the data equals that of the model, which
         makes the log-evidence stationary.  Below the threshold of learning the data do not tell β, and it stays where
-        it is.  Nothing else can be learnt.
+        it is.  correlation=True finds q, of two or more hidden units, by the other of the two: that the synapses are as
+        correlated as the prior has them; `prior.correlation` is where the search starts.  Nothing else can be learnt.
     n_steps : int >= 1
         Largest number of sweeps of a restart; one whose means change by 0.1 and more in 150 sweeps in a row ends early.
     tol : float > 0
@@ -152,7 +161,8 @@ def infer_weights(
 
     References
     ----------
-    P = 1, 2: Huang & Toyoizumi, arXiv:1608.03714; Hou, Wong & Huang, arXiv:1904.13052, on edges.  The node form for
+    P = 1, 2: Huang & Toyoizumi, arXiv:1608.03714; Hou, Wong & Huang, arXiv:1904.13052, on edges; β and q by Nishimori's
+    conditions: Hou & Huang, arXiv:1911.02344.  The node form for
     any P, with ln Z(R) as one more factor, is derived in this project; without it, it is that of Lesieur, Krzakala &
     Zdeborová, arXiv:1701.00858.
 
@@ -168,7 +178,7 @@ def infer_weights(
     if n_hidden > MAX_JOINT_UNITS:
         raise ValueError(f"n_hidden must be at most {MAX_JOINT_UNITS} for sums over joint states, got {n_hidden}")
     checks.instance(Prior, prior=prior)
-    _check_learn(learn)
+    _check_learn(learn, n_hidden)
     checks.real(0, np.inf, tol=tol)
     checks.real(checks.MIN_BETA, checks.MAX_BETA, beta=beta)
     checks.flag(progress=progress)
@@ -183,7 +193,7 @@ def infer_weights(
     with one_blas_thread(), watched(every, total, progress=progress, name="infer") as watch:
         for rng in restart_generators(seed, n_restarts):
             start = starting_means(init, data, n_hidden, rng, Natural().random_means)
-            runs.append(_iterate(task, first_state(task, start, beta), learn.beta == "global", n_steps, tol, watch))
+            runs.append(_iterate(task, first_state(task, start, beta), prior, learn, n_steps, tol, watch))
     # those that converged first, then by log-evidence: Φ means nothing away from a fixed point
     best = max(runs, key=lambda run: (run.converged, run.bound.total))
     if not best.converged:
@@ -202,6 +212,6 @@ def infer_weights(
         objective=None,
         rule=None,
         learn=learn,
-        prior=prior,
+        prior=best.prior,
         stability=best.stability,
     )

@@ -48,24 +48,28 @@ class Learn:
         Of no use where neither is learnt.
     synapses : bool
         False: they stay at ``init``, and only fields or temperatures move (`settled`).
+    correlation : bool
+        That of the prior, which message passing alone can use (`vmfcore.infer_weights`).
 
     Examples
     --------
     >>> import vmfcore as vmf
     >>> vmf.Learn(fields=True, beta="unit")
-    Learn(fields=True, beta='unit', step_size=0.02, synapses=True)
+    Learn(fields=True, beta='unit', step_size=0.02, synapses=True, correlation=False)
     """
 
     fields: bool = False
     beta: str = "no"
     step_size: float = STEP_SIZE
     synapses: bool = True
+    correlation: bool = False
 
     def __post_init__(self):
-        checks.flag(fields=self.fields, synapses=self.synapses)
+        checks.flag(fields=self.fields, synapses=self.synapses, correlation=self.correlation)
         beta = checks.option(LEARNT_BETAS, beta=self.beta)
         step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
         checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size, synapses=bool(self.synapses))
+        checks.keep(self, correlation=bool(self.correlation))
         if not (self.synapses or self.anything):
             raise ValueError("synapses must be True where neither fields nor beta are learnt, got False")
         if not self.anything and step_size != STEP_SIZE:

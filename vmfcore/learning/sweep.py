@@ -41,6 +41,7 @@ class SweepState(NamedTuple):
     responses: np.ndarray  # (M, P), r
     moments: np.ndarray  # (P, P), R
     pair_fields: np.ndarray  # (P (P - 1)/2,), K, which acts on ξ_μ ξ_ν, μ < ν, at every site
+    average: np.ndarray  # (2^P,), mean distribution of the synapses over the sites
     beta: float
 
 
@@ -150,8 +151,8 @@ def sweep(task, state):
     off_diagonal = (sites.moments * model_pairs).sum()
     model_energy = beta * (off_diagonal + len(sites.moments) * (np.tanh(scale) / scale - 1.0))
     matched_beta = beta * data_energy / model_energy
-    after = SweepState(sites.means, samples.responses, sites.moments, sites.pair_fields, matched_beta)
-    return after, bound, sites.entropy
+    of_sites = sites.means, samples.responses, sites.moments, sites.pair_fields, sites.average
+    return SweepState(*of_sites, matched_beta), bound, sites.entropy
 
 
 def stability(task, state):
@@ -175,4 +176,4 @@ def first_state(task, means, beta) -> SweepState:
     moments = prior_moments - task.prior_mean**2 + _overlaps(means)
     np.fill_diagonal(moments, 1.0)
     responses, pair_fields = np.zeros((len(task.data.bits), n_hidden)), np.zeros(task.pairs.shape[1])
-    return SweepState(means, responses, moments, pair_fields, float(beta))
+    return SweepState(means, responses, moments, pair_fields, np.exp(task.log_prior), float(beta))

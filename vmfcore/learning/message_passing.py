@@ -14,7 +14,7 @@ from vmfcore.learning.parameters import STEP_SIZE, Learn
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
-from vmfcore.learning.sweep import Task, first_state, pairs_of, stability, sweep
+from vmfcore.learning.sweep import Task, first_state, halfway, pairs_of, stability, sweep
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
@@ -28,6 +28,7 @@ SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
 RESTLESS = 0.1  # root mean square of a change of λ
 # sweeps of such changes in a row that end a restart: those that converged made at most 92, others all of 500
 PATIENCE = 150
+LATE = 100  # sweeps, which four runs of five do with; what then turns back and forth is calmed by half steps
 ADVICE = "try more n_steps or n_restarts; with a wrong prior or beta there may be no fixed point"
 
 
@@ -47,6 +48,8 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
     """Sweep until nothing changes, or until it is plain that nothing comes to rest."""
     rows = []
     restless = 0  # sweeps in a row
+    last_change = 0.0
+    takes_half_steps = False
     for step in range(n_steps):
         before = state
         state, bound, entropy = sweep(task, before)
@@ -54,6 +57,10 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
         distance = np.sqrt(np.mean(change**2))
         beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if learn.beta == "global" else before.beta
         state = state._replace(beta=beta)
+        takes_half_steps = takes_half_steps or (step >= LATE and (change * last_change).sum() < 0)
+        last_change = change
+        if takes_half_steps:
+            state = halfway(before, state)
         used = prior
         if learn.correlation:
             prior = prior.matched(state.average)

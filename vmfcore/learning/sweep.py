@@ -177,3 +177,11 @@ def first_state(task, means, beta) -> SweepState:
     np.fill_diagonal(moments, 1.0)
     responses, pair_fields = np.zeros((len(task.data.bits), n_hidden)), np.zeros(task.pairs.shape[1])
     return SweepState(means, responses, moments, pair_fields, np.exp(task.log_prior), float(beta))
+
+
+def halfway(before, after) -> SweepState:
+    """The state in the middle of both, in all that enters a reaction; what a sweep solves for anew stays."""
+    means = 0.5 * (before.means + after.means)
+    responses = 0.5 * (before.responses + after.responses)
+    moments = 0.5 * (before.moments + after.moments)
+    return after._replace(means=means, responses=responses, moments=moments)

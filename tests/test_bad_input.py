@@ -17,7 +17,7 @@ import vmfcore as vmf
 CASES = networks.CASES | bounds.CASES | learning.CASES | machines.CASES | theory.CASES
 SOLVERS = ("Exact", "Cavity", "Tap", "Vamp", "Gibbs")
 # records that nobody but the package makes, or that are checked where they are used: machine, network and packed spins
-RECORDS = {"Bound", "ConvergenceWarning", "FitResult", "Machine", "Network", "PackedSpins"}
+RECORDS = {"Bound", "ConvergenceWarning", "FitResult", "Machine", "Network", "PackedSpins", "StandardErrors"}
 RECORDS |= {"theory.CorrelatedOverlap", "theory.MismatchedOverlap", "theory.StationaryState"}
 TABLE = [
     pytest.param(case.call, case.good | {argument: value}, error, message, id=f"{name}-{argument}-{i}")

@@ -24,6 +24,7 @@ from vmfcore.learning.presets import IMAGES, PAPER, recipe
 from vmfcore.learning.result import FitResult
 from vmfcore.learning.rules import Adam, Natural
 from vmfcore.learning.settling import settled
+from vmfcore.learning.uncertainty import standard_errors
 from vmfcore.learning.watch import Every
 from vmfcore.machines.likelihood import log_likelihood
 from vmfcore.machines.machine import Machine, hidden_means
@@ -83,6 +84,7 @@ __all__ = [
     "save_machine",
     "save_results",
     "settled",
+    "standard_errors",
     "synaptic_entropy",
     "theory",
 ]

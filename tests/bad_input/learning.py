@@ -60,6 +60,9 @@ FILE = [  # where a fit is to be kept
     (__file__, ValueError, "checkpoint must be a checkpoint that fit wrote, and whole, got"),
 ]
 
+FITTED = vmf.fit(DRAWN, 2, 0.5, n_steps=1, seed=0)
+INFERRED = vmf.infer_weights(DRAWN, 2, 0.5, learn=vmf.Learn(beta="global"), seed=0)
+
 CASES = {
     "recipe": Case(
         vmf.recipe,
@@ -122,6 +125,7 @@ CASES = {
         {
             "fields": [("yes", TypeError, "fields must be True or False, got 'yes'")],
             "synapses": [("yes", TypeError, "synapses must be True or False, got 'yes'")],
+            "correlation": [("yes", TypeError, "correlation must be True or False, got 'yes'")],
             "beta": [
                 (True, TypeError, "beta must be one of 'no', 'global', 'unit', got True"),
                 ("units", ValueError, "beta must be one of 'no', 'global', 'unit', got 'units'"),
@@ -210,6 +214,7 @@ CASES = {
                 (vmf.Learn(fields=True), ValueError, "learn.fields must be False for message passing"),
                 (vmf.Learn(beta="unit"), ValueError, 'learn.beta must be "no" or "global" for message passing'),
                 (vmf.Learn(beta="global", step_size=0.5), ValueError, "learn.step_size must be left out for message"),
+                (vmf.Learn(beta="global", synapses=False), ValueError, "learn.synapses must be True for message"),
             ],
             "tol": [
                 (0.0, ValueError, "tol must be a real number in"),
@@ -218,6 +223,18 @@ CASES = {
             "init": [
                 ("teacher", ValueError, "init must be one of 'random', 'pca', got 'teacher'"),
                 (np.zeros((3, 5)), ValueError, r"init must be a non-empty array of shape \(5, 2\)"),
+            ],
+        },
+    ),
+    "standard_errors": Case(
+        vmf.standard_errors,
+        {"spins": DRAWN, "result": INFERRED},
+        {
+            "spins": [*DATA, (DRAWN[:, 1:], ValueError, r"spins must have shape \(any, 5\) for this machine, got")],
+            "result": [
+                (None, TypeError, "result must be FitResult, got None"),
+                (FITTED, ValueError, "result must be of infer_weights, got one of fit"),
+                (INFERRED._replace(learn=vmf.Learn()), ValueError, "result must have learnt beta or correlation"),
             ],
         },
     ),

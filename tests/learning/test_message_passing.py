@@ -86,11 +86,15 @@ def test_posterior_of_small_problems_against_enumeration():
         exact = vmf.exact_posterior(spins, 1, 1.0, prior=vmf.Prior(0.6))
         result = vmf.infer_weights(spins, 1, 1.0, prior=vmf.Prior(0.6), init=np.full((12, 1), 0.6), seed=seed)
         error, learnt = np.abs(result.means - exact.means).mean(), np.abs(exact.means - 0.6).mean()
-        rows.append((result.converged, error, abs(result.bound.total - exact.log_evidence), learnt))
-    converged, error, evidence, learnt = np.array([row for row in rows if row[0]]).T
-    # 12 sites and 24 samples make a dense graph of short loops.  Over 60 seeds: 49 converge, with mean errors 0.056 in
-    # the marginals (which the data have moved by 0.36) and 0.07 nats in the log-evidence
-    assert len(converged) >= 28
+        n_sweeps = result.history.step[-1] + 1
+        rows.append((result.converged, n_sweeps, error, abs(result.bound.total - exact.log_evidence), learnt))
+    converged, n_sweeps, error, evidence, learnt = np.array(rows).T
+    # 12 sites and 24 samples make a dense graph of short loops.  Over 60 seeds: 58 converge, 13 of them by half steps
+    assert converged.sum() >= 36
+    error, evidence, learnt = np.array([error, evidence, learnt])[:, (converged == 1) & (n_sweeps <= 100)]
+    # without half steps 45, with mean errors 0.053 in the marginals (which the data have moved by 0.39) and 0.065 nats
+    # in the log-evidence; where they are needed the approximation is at its limit: 0.14 and 0.32
+    assert len(error) >= 25
     assert error.mean() < 0.075
     assert evidence.mean() < 0.1
     assert error.mean() < 0.25 * learnt.mean()

@@ -9,7 +9,7 @@ import scipy
 from vmfcore import checks
 from vmfcore.networks.exact import hidden_states
 
-CERTAIN = 1e-6  # how near a correlation that is learnt comes to the largest, relative to it
+CERTAIN = 1e-6  # how much smaller, relative to it, the largest is than one that leaves a state without weight
 MATCHED_ERROR = 1e-10  # of it
 
 
@@ -72,20 +72,23 @@ class Prior:
         components = [np.prod(0.5 * (1 + (self.mean + c * spread) * states), axis=1) for c in (-1, 1)]
         return np.log(0.5 * sum(components))
 
+    def correlations(self, n_hidden):
+        """The smallest and the largest q that so many hidden units can have with this mean."""
+        largest = (1 - abs(self.mean)) ** 2 * (1 - CERTAIN)
+        return -largest if n_hidden == 2 else 0.0, largest
+
     def matched(self, average):
         r"""This prior with the correlation at which states drawn from average, (2^P,), are most likely.
 
-        .. math:: q = \arg\max_q \sum_\xi \bar b(\xi) \ln P_0(\xi; q), \qquad P = 2, m_0 = 0:\ q = \langle\xi_1\xi_2\rangle
+        .. math:: q = \arg\max_q \sum_\xi \bar b(\xi) \ln P_0(\xi; q), \qquad P = 2: q = \langle\xi_1\xi_2\rangle
         """
         n_hidden = int(np.log2(len(average)))
-        largest = (1 - abs(self.mean)) ** 2 * (1 - CERTAIN)
-        bounds = -largest if n_hidden == 2 else 0.0, largest
 
         def cost(correlation):
             return -average @ Prior(self.mean, correlation).log_weights(n_hidden)
 
-        found = scipy.optimize.minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": MATCHED_ERROR})
-        return Prior(self.mean, float(found.x))
+        options = {"bounds": self.correlations(n_hidden), "method": "bounded", "options": {"xatol": MATCHED_ERROR}}
+        return Prior(self.mean, float(scipy.optimize.minimize_scalar(cost, **options).x))
 
 
 class Posterior(NamedTuple):

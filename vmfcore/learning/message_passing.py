@@ -25,6 +25,7 @@ from vmfcore.numerics.streams import restart_generators
 
 MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
+NOTHING = 1e-3  # of λ: where no synapse has more, β has no maximum but at orders in 1/N that Φ leaves out
 RESTLESS = 0.1  # root mean square of a change of λ
 # sweeps of such changes in a row that end a restart: those that converged made at most 92, others all of 500
 PATIENCE = 150
@@ -55,7 +56,8 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
         state, bound, entropy = sweep(task, before)
         change = state.means - before.means
         distance = np.sqrt(np.mean(change**2))
-        beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if learn.beta == "global" else before.beta
+        tells_beta = learn.beta == "global" and np.abs(state.means).max() > NOTHING
+        beta = min(max(state.beta, SMALLEST_BETA), checks.MAX_BETA) if tells_beta else before.beta
         state = state._replace(beta=beta)
         takes_half_steps = takes_half_steps or (step >= LATE and (change * last_change).sum() < 0)
         last_change = change

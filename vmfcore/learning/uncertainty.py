@@ -8,8 +8,10 @@ from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
 from vmfcore.learning.message_passing import infer_weights
 from vmfcore.learning.result import FitResult
+from vmfcore.machines.machine import check_data
 
 STEP = 0.01  # of β, relative, and of q, in differences of the log-evidence: less than a standard error of 10⁵ spins
+N_SWEEPS = 2000  # at most, for each of them
 TOL = 1e-9  # of the sweeps, after which the log-evidence is good to 1e-8 nats, and a curvature to 1e-3
 
 
@@ -37,7 +39,8 @@ def standard_errors(spins, result: FitResult) -> StandardErrors:
     Returns
     -------
     StandardErrors
-        NaN where nothing was learnt, and where the log-evidence has no maximum or message passing no fixed point.
+        NaN of what was not learnt, and where the log-evidence has no maximum at the result: message passing has not
+        converged, the data do not tell β (below the threshold of learning), or q is at an end of its range.
 
     Warns
     -----
@@ -64,22 +67,28 @@ def standard_errors(spins, result: FitResult) -> StandardErrors:
     """
     checks.instance(FitResult, result=result)
     learnt = np.array([result.learn.beta == "global", result.learn.correlation])
-    if result.objective is not None or not learnt.any():
-        raise ValueError("result must be of infer_weights with learn.beta or learn.correlation, got another")
+    if result.objective is not None:
+        raise ValueError("result must be of infer_weights, got one of fit")
+    if not learnt.any():
+        raise ValueError("result must have learnt beta or correlation (learn=), got neither")
+    data, _ = check_data(spins, result.machine)
+    n_hidden = result.means.shape[1]
     centre = np.array([result.beta, result.prior.correlation])
-    steps = np.diag(STEP * np.array([result.beta, 1.0]))[learnt]
+    lengths = STEP * np.array([result.beta, 1.0])
+    lowest, highest = np.transpose([(checks.MIN_BETA, checks.MAX_BETA), result.prior.correlations(n_hidden)])
+    told = learnt & (lowest < centre - lengths) & (centre + lengths < highest)
 
     def evidence(shift):
         beta, correlation = centre + shift
         prior = Prior(result.prior.mean, correlation)
-        start = {"init": result.means, "tol": TOL, "n_steps": 10_000, "seed": 0}
-        again = infer_weights(spins, result.means.shape[1], beta, prior=prior, **start)
+        again = infer_weights(data, n_hidden, beta, prior=prior, init=result.means, n_steps=N_SWEEPS, tol=TOL, seed=0)
         return again.bound.total if again.converged else np.nan
 
-    curvature = _curvature(evidence, steps)
     errors = np.full(2, np.nan)
-    if np.isfinite(curvature).all() and (np.linalg.eigvalsh(curvature) < 0).all():
-        errors[learnt] = np.sqrt(np.diag(np.linalg.inv(-curvature)))
+    if result.converged and told.any():
+        curvature = _curvature(evidence, np.diag(lengths)[told])
+        if np.isfinite(curvature).all() and (np.linalg.eigvalsh(curvature) < 0).all():
+            errors[told] = np.sqrt(np.diag(np.linalg.inv(-curvature)))
     return StandardErrors(*errors.tolist())
 
 

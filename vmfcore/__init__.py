@@ -17,6 +17,7 @@ from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import PackedSpins
 from vmfcore.files.storage import load_machine, load_results, save_machine, save_results
 from vmfcore.learning.checkpoints import Checkpoint
+from vmfcore.learning.choice import choose
 from vmfcore.learning.fit import fit
 from vmfcore.learning.message_passing import infer_weights
 from vmfcore.learning.parameters import Learn
@@ -66,6 +67,7 @@ __all__ = [
     "bound",
     "bound_gradient",
     "checks",
+    "choose",
     "critical_density",
     "exact_posterior",
     "fit",

@@ -1,10 +1,11 @@
 """Learners, and the values that say how they learn."""
 
 import tempfile
+from functools import partial
 
 import numpy as np
 from bad_input.bounds import OBJECTIVE, PRIOR
-from bad_input.common import BETA, DATA, DRAWN, FIELDS, MACHINE, MEANS, ONE_BETA, SEED, SPINS, Case
+from bad_input.common import BETA, BITS, DATA, DRAWN, FIELDS, MACHINE, MEANS, ONE_BETA, SEED, SPINS, Case
 
 import vmfcore as vmf
 
@@ -60,6 +61,7 @@ FILE = [  # where a fit is to be kept
     (__file__, ValueError, "checkpoint must be a checkpoint that fit wrote, and whole, got"),
 ]
 
+ONE_UNIT = partial(vmf.fit, n_hidden=1, beta=1.0, n_steps=1)
 FITTED = vmf.fit(DRAWN, 2, 0.5, n_steps=1, seed=0)
 INFERRED = vmf.infer_weights(DRAWN, 2, 0.5, learn=vmf.Learn(beta="global"), seed=0)
 
@@ -224,6 +226,38 @@ CASES = {
                 ("teacher", ValueError, "init must be one of 'random', 'pca', got 'teacher'"),
                 (np.zeros((3, 5)), ValueError, r"init must be a non-empty array of shape \(5, 2\)"),
             ],
+        },
+    ),
+    "choose": Case(
+        vmf.choose,
+        {"spins": SPINS, "candidates": {"one": ONE_UNIT}, "seed": 0},
+        {
+            "spins": DATA,
+            "candidates": [
+                ({}, TypeError, "candidates must be a dict of at least one name and learner, got {}"),
+                ([ONE_UNIT], TypeError, "candidates must be a dict of at least one name and learner, got"),
+                ({1: ONE_UNIT}, ValueError, "candidates must have names that files can have, got 1"),
+                ({"a/b": ONE_UNIT}, ValueError, "candidates must have names that files can have, got 'a/b'"),
+                ({"one": vmf.fit}, TypeError, r"candidates\['one'\] must be a partial of fit or infer_weights, got"),
+                ({"one": partial(vmf.fit, SPINS)}, TypeError, r"candidates\['one'\] must name its arguments, got"),
+                ({"one": partial(vmf.fit, seed=1)}, TypeError, r"candidates\['one'\] must leave seed to choose"),
+                (
+                    {"one": ONE_UNIT, "two": partial(vmf.infer_weights, n_hidden=2, beta=1.0)},
+                    ValueError,
+                    "candidates must all give bounds or all estimates of the log-evidence, got some of both",
+                ),
+            ],
+            "validation": [
+                (SPINS[:, 1:], ValueError, r"validation must be a non-empty array of shape \(any, 5\)"),
+                (2 * SPINS, ValueError, r"validation must hold only -1 and \+1, got 2"),
+                (vmf.PackedSpins(BITS, 6), ValueError, r"validation must have shape \(any, 5\) as spins, got"),
+            ],
+            "folder": [
+                (3, TypeError, "folder must be the name of a folder or None, got 3"),
+                (A_MACHINE, ValueError, "folder must be a folder that can be made, got"),
+            ],
+            "progress": RUN["progress"],
+            "seed": SEED,
         },
     ),
     "standard_errors": Case(

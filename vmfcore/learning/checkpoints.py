@@ -63,12 +63,12 @@ def check_checkpoint(checkpoint) -> Checkpoint | None:
     return Checkpoint(checkpoint)
 
 
-def _description(name, value):
+def description(name, value):
     """A dict of what ``value`` consists of, by dotted names: characters that differ where it does."""
     if is_dataclass(value):
         parts = {name: type(value).__name__}
         for field in fields(value):
-            parts |= _description(f"{name}.{field.name}", getattr(value, field.name))
+            parts |= description(f"{name}.{field.name}", getattr(value, field.name))
         return parts
     if isinstance(value, PackedSpins):
         return {name: f"{value.shape} {_digest_of_spins(value)}"}
@@ -101,7 +101,7 @@ def _described(problem, start):
     }
     described = {"the version of vmfcore": __version__}
     for name, value in (parts | start).items():
-        described |= _description(name, value)
+        described |= description(name, value)
     return described
 
 

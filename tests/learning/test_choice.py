@@ -1,0 +1,124 @@
+"""Which model: the table, its winner, and what is kept of it in a folder."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import vmfcore as vmf
+from vmfcore.learning import choice as module
+
+
+def planted(n_visible, n_hidden, alpha, seed, q=0.0):
+    teacher = vmf.planted(n_visible, n_hidden, 1.0, correlation=q, seed=seed)
+    return vmf.sample(teacher, int(alpha * n_visible), seed=seed)
+
+
+def by_messages(*numbers, **options):
+    return {f"P = {p}": partial(vmf.infer_weights, n_hidden=p, beta=1.0, **options) for p in numbers}
+
+
+def by_bound(*numbers, **options):
+    return {f"P = {p}": partial(vmf.fit, n_hidden=p, beta=1.0, **options) for p in numbers}
+
+
+SPINS = planted(103, 2, 6, seed=4)
+SHORT = by_bound(1, 2, n_steps=7)
+
+
+def test_the_table_is_what_the_learners_return():
+    validation = planted(103, 2, 1, seed=5)
+    choice = vmf.choose(SPINS, by_messages(1, 2, prior=vmf.Prior(0.1)), validation=validation, seed=3)
+    for row, p in zip(choice.rows, (1, 2), strict=True):
+        alone = vmf.infer_weights(SPINS, p, 1.0, prior=vmf.Prior(0.1), seed=3)
+        assert row.total == alone.bound.total
+        assert row.entropy == alone.history.entropy[-1]
+        assert (row.n_hidden, row.beta, row.correlation, row.kind) == (p, 1.0, 0.0, "log-evidence estimated")
+        assert row.held_out == vmf.log_likelihood(validation, alone.machine, seed=3).mean
+        assert row.converged
+        assert row.compared
+        assert not row.remark
+        np.testing.assert_array_equal(choice.machines[row.name].weights, alone.means)
+    assert choice.margin == choice.rows[1].total - choice.rows[0].total
+    assert choice.table["name"] == ["P = 1", "P = 2"]
+    assert all(len(column) == 2 for column in choice.table.values())
+
+
+@pytest.mark.parametrize("candidates", [by_messages(1, 2, 3, 4), by_bound(1, 2, 3, 4, n_restarts=3)])
+def test_the_teacher_has_the_largest_evidence_and_the_largest_bound(candidates):
+    choice = vmf.choose(SPINS, candidates, seed=0)
+    assert choice.winner == "P = 2"
+    # ln 2 is a bet of two to one; here the evidence leaves no doubt
+    assert choice.margin > 10
+
+
+def test_what_has_not_converged_cannot_win():
+    choice = vmf.choose(SPINS, by_messages(2, 4), seed=0)
+    four = choice.rows[1]
+    assert not four.converged
+    assert not four.compared
+    assert "de Almeida and Thouless" in four.remark
+    assert choice.margin == np.inf
+    assert "not converged" in str(choice)
+    with pytest.warns(vmf.ConvergenceWarning, match="no candidate has converged"):
+        none = vmf.choose(SPINS, by_messages(4), seed=0)
+    assert none.winner is None
+    assert "none has converged" in str(none)
+    # a bound is one wherever the climb stands, and one by chains says so
+    chains = vmf.Objective(model_term=vmf.Annealed(vmf.Gibbs(50, 200)))
+    climbs = by_bound(1, n_steps=3) | {"chains": partial(vmf.fit, n_hidden=2, beta=1.0, objective=chains, n_steps=3)}
+    short = vmf.choose(SPINS, climbs, seed=0)
+    assert [row.compared for row in short.rows] == [True, True]
+    assert [row.kind for row in short.rows] == ["bound", "bound with ln Z estimated"]
+
+
+def test_a_folder_keeps_what_is_finished(tmp_path, monkeypatch):
+    whole = vmf.choose(SPINS, SHORT, seed=1)
+    vmf.choose(SPINS, {"P = 1": SHORT["P = 1"]}, folder=tmp_path, seed=1)
+    learnt = []
+    learn = module._learnt
+
+    def noted(name, *arguments):
+        learnt.append(name)
+        return learn(name, *arguments)
+
+    monkeypatch.setattr(module, "_learnt", noted)
+    again = vmf.choose(SPINS, SHORT, folder=tmp_path, seed=1)
+    assert learnt == ["P = 2"]
+    for row, other in zip(again.rows, whole.rows, strict=True):
+        assert row._replace(seconds=0, held_out=0) == other._replace(seconds=0, held_out=0)
+        np.testing.assert_array_equal(again.machines[row.name].weights, whole.machines[row.name].weights)
+    assert again.winner == whole.winner
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["P = 1.npz", "P = 2.npz"]
+    for arguments in [
+        (SPINS[1:], SHORT, 1),
+        (SPINS, SHORT, 2),
+        (SPINS, by_bound(1, 2, n_steps=8), 1),
+    ]:
+        with pytest.raises(ValueError, match=r"^folder must hold this candidate on these data"):
+            vmf.choose(*arguments[:2], folder=tmp_path, seed=arguments[2])
+
+
+def test_a_fit_that_was_stopped_goes_on(tmp_path):
+    candidates = by_bound(2, n_steps=23)
+    whole = vmf.choose(SPINS, candidates, seed=1)
+    part = tmp_path / "P = 2.part.npz"
+
+    def stop(step, means, bound):
+        if step == 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vmf.fit(SPINS, 2, 1.0, n_steps=23, seed=1, callback=stop, checkpoint=vmf.Checkpoint(part, every=10))
+    assert part.exists()
+    with pytest.raises(ValueError, match="of one with other n_steps"):  # so that it is read at all
+        vmf.choose(SPINS, by_bound(2, n_steps=29), folder=tmp_path, seed=1)
+    again = vmf.choose(SPINS, candidates, folder=tmp_path, seed=1)
+    assert again.rows[0].total == whole.rows[0].total
+    assert not part.exists()
+
+
+def test_an_error_says_of_which_candidate():
+    with pytest.raises(ValueError, match="beta") as caught:
+        vmf.choose(SPINS, by_bound(1, n_steps=2) | {"cold": partial(vmf.fit, n_hidden=2, beta=-1.0)}, seed=1)
+    assert caught.value.__notes__ == ["in candidate 'cold'"]

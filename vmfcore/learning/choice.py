@@ -17,7 +17,7 @@ from vmfcore.files.archives import check_target
 from vmfcore.files.storage import load_machine, save_machine
 from vmfcore.learning.checkpoints import Checkpoint, description
 from vmfcore.learning.fit import fit
-from vmfcore.learning.message_passing import infer_weights
+from vmfcore.learning.message_passing import RESTLESS, infer_weights
 from vmfcore.machines.likelihood import log_likelihood
 from vmfcore.machines.machine import Machine
 from vmfcore.networks.network import ConvergenceWarning
@@ -35,9 +35,10 @@ class Candidate(NamedTuple):
     correlation: float  # of the prior
     kind: str  # "bound", "bound with ln Z estimated", "log-evidence estimated"
     total: float  # of this kind, nats
+    wander: float  # standard deviation of the total, nats, where message passing wanders slowly; 0 at rest
     entropy: float  # of the synapses, nats
     converged: bool
-    compared: bool  # whether the total means something: without a remark, and of an estimate at a fixed point only
+    compared: bool  # whether the total means something
     held_out: float  # log-likelihood of the machine of the means, nats a sample; NaN without validation data
     seconds: float
     remark: str  # what the learner warned of
@@ -60,7 +61,8 @@ class Choice(NamedTuple):
         width = max(len(row.name) for row in self.rows)
         lines = [f"{'':{width}}  {self.rows[0].kind + ', nats':>28}  entropy, nats   held out, nats a sample"]
         for row in self.rows:
-            total = f"{row.total:.2f}" if row.compared else "not converged"
+            wander = f" ± {row.wander:.2f}" if row.wander else ""
+            total = f"{row.total:.2f}{wander}" if row.compared else "not converged"
             held_out = "" if np.isnan(row.held_out) else f"{row.held_out:.3f}"
             lines.append(f"{row.name:{width}}  {total:>28}  {row.entropy:13.1f}  {held_out:>24}".rstrip())
         found = "none has converged" if self.winner is None else f"{self.winner}, by {self.margin:.2f} nats"
@@ -108,8 +110,10 @@ def choose(spins, candidates, *, validation=None, folder=None, progress: bool = 
     Notes
     -----
     The price of all candidates.  Message passing with more hidden units than there are comes to no fixed point, has no
-    estimate of the evidence, and cannot win; it ends early.  The bounds of `fit` can be compared wherever they stand:
-    take enough restarts for all.
+    estimate of the evidence, and cannot win; it ends early.  With a right model it may wander slowly near one, mostly
+    with strongly correlated synapses: where no sweep of the second half changed the means by 0.1, the total is the mean
+    of that half, with its standard deviation.  The bounds of `fit` can be compared wherever they stand, but not if ln Z
+    did not converge: take enough restarts for all.
 
     References
     ----------
@@ -232,16 +236,23 @@ def _learnt(name, learner, data, validation, seed, part=None):
     held_out = np.nan if validation is None else log_likelihood(validation, result.machine, seed=seed).mean
     estimates = _estimates_evidence(learner)
     with_chains = result.objective is not None and isinstance(result.objective.model_term.solver, Gibbs)
+    compared = not told and (result.converged or not estimates)
+    total, wander = float(result.bound.total), 0.0
+    if learner.func is infer_weights and not result.converged:
+        second_half = slice(len(result.history.bound) // 2, None)
+        compared = bool(result.history.distance[second_half].max() < RESTLESS)
+        total, wander = (float(of(result.history.bound[second_half])) for of in (np.mean, np.std))
     row = Candidate(
         name=name,
         n_hidden=result.means.shape[1],
         beta=float(np.mean(result.beta)),
         correlation=result.prior.correlation,
         kind="log-evidence estimated" if estimates else "bound with ln Z estimated" if with_chains else "bound",
-        total=float(result.bound.total),
+        total=total,
+        wander=wander,
         entropy=float(result.history.entropy[-1]),
         converged=bool(result.converged),
-        compared=bool(not told and (result.converged or not estimates)),
+        compared=bool(compared),
         held_out=float(held_out),
         seconds=time.perf_counter() - start,
         remark="; ".join(str(warning.message) for warning in told),

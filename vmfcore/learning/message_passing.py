@@ -14,7 +14,7 @@ from vmfcore.learning.parameters import STEP_SIZE, Learn
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
-from vmfcore.learning.sweep import Task, first_state, halfway, pairs_of, stability, sweep
+from vmfcore.learning.sweep import Task, aligned, first_state, halfway, pairs_of, stability, sweep
 from vmfcore.learning.watch import check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
@@ -63,6 +63,8 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
         last_change = change
         if takes_half_steps:
             state = halfway(before, state)
+        if prior.correlation and not prior.mean:
+            state = aligned(task, state, prior.correlation)
         used = prior
         if learn.correlation:
             prior = prior.matched(state.average)
@@ -165,7 +167,8 @@ def infer_weights(
     -----
     Two matrix products O(M N P) and O(2^P P (M + N)) a sweep.  On planted data with a right prior it reaches the
     Bayes-optimal overlap for N → ∞ (`bayes_optimal_overlap`, `correlated_overlap`); at N = 1000 it is some hundredths
-    lower near the threshold.  With more hidden units than the data speak for, those too many never come to rest: each
+    lower near the threshold.  A prior with a correlation and without a mean turns hidden units over, ξ, h → -ξ, -h, so that
+    they agree with its sign, which the data cannot tell.  With more hidden units than the data speak for, those too many never come to rest: each
     is a student of noise, in a glass for αβ⁴ > 1, with a `stability` beyond 1, while the others find what there is.
 
     References

@@ -22,6 +22,8 @@ from vmfcore.learning.pair_fields import PairEquation, solve
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 
+LEAST_GAIN = 0.02  # of Σ_μ<ν λ_μ·λ_ν/N, for which hidden units are turned over
+
 
 class Task(NamedTuple):
     """What stays during the sweeps of one restart."""
@@ -177,6 +179,26 @@ def first_state(task, means, beta) -> SweepState:
     np.fill_diagonal(moments, 1.0)
     responses, pair_fields = np.zeros((len(task.data.bits), n_hidden)), np.zeros(task.pairs.shape[1])
     return SweepState(means, responses, moments, pair_fields, np.exp(task.log_prior), float(beta))
+
+
+def aligned(task, state, correlation) -> SweepState:
+    """The state with hidden units turned over, ξ, h → -ξ, -h, where they then agree with the sign of q.
+
+    The data cannot tell which way a unit is turned, a prior with a correlation and without a mean can.
+    """
+    agreements = np.sign(correlation) * _pair_energies(_overlaps(state.means), task.states)
+    turned = task.states[agreements.argmax()]
+    if agreements.max() - agreements[-1] < LEAST_GAIN:  # over the last of the states, all +1
+        return state
+    same = (task.states @ (task.states * turned).T).argmax(axis=1)  # the state that each becomes
+    first, second = np.triu_indices(len(turned), 1)
+    return state._replace(
+        means=state.means * turned,
+        responses=state.responses * turned,
+        moments=state.moments * np.outer(turned, turned),
+        pair_fields=state.pair_fields * turned[first] * turned[second],
+        average=state.average[same],
+    )
 
 
 def halfway(before, after) -> SweepState:

@@ -167,9 +167,10 @@ def infer_weights(
     -----
     Two matrix products O(M N P) and O(2^P P (M + N)) a sweep.  On planted data with a right prior it reaches the
     Bayes-optimal overlap for N → ∞ (`bayes_optimal_overlap`, `correlated_overlap`); at N = 1000 it is some hundredths
-    lower near the threshold.  A prior with a correlation and without a mean turns hidden units over, ξ, h → -ξ, -h, so that
-    they agree with its sign, which the data cannot tell.  With more hidden units than the data speak for, those too many never come to rest: each
-    is a student of noise, in a glass for αβ⁴ > 1, with a `stability` beyond 1, while the others find what there is.
+    lower near the threshold.  A prior with a correlation and without a mean turns hidden units over, ξ, h → -ξ, -h, to
+    agree with its sign, which the data cannot tell.  With more hidden units than the data speak for, those too many
+    never come to rest: each is a student of noise, in a glass for αβ⁴ > 1, with a `stability` beyond 1, while the
+    others find what there is.
 
     References
     ----------

@@ -61,7 +61,7 @@ class Choice(NamedTuple):
         width = max(len(row.name) for row in self.rows)
         lines = [f"{'':{width}}  {self.rows[0].kind + ', nats':>28}  entropy, nats   held out, nats a sample"]
         for row in self.rows:
-            wander = f" ± {row.wander:.2f}" if row.wander else ""
+            wander = f" ± {row.wander:.2f}" if row.wander >= 0.005 else ""
             total = f"{row.total:.2f}{wander}" if row.compared else "not converged"
             held_out = "" if np.isnan(row.held_out) else f"{row.held_out:.3f}"
             lines.append(f"{row.name:{width}}  {total:>28}  {row.entropy:13.1f}  {held_out:>24}".rstrip())
@@ -111,9 +111,9 @@ def choose(spins, candidates, *, validation=None, folder=None, progress: bool = 
     -----
     The price of all candidates.  Message passing with more hidden units than there are comes to no fixed point, has no
     estimate of the evidence, and cannot win; it ends early.  With a right model it may wander slowly near one, mostly
-    with strongly correlated synapses: where no sweep of the second half changed the means by 0.1, the total is the mean
-    of that half, with its standard deviation.  The bounds of `fit` can be compared wherever they stand, but not if ln Z
-    did not converge: take enough restarts for all.
+    with strongly correlated synapses: where a sweep of the second half changed the means by less than 0.1, the total is
+    the mean of that half, with its standard deviation.  The bounds of `fit` can be compared wherever they stand, but
+    not if ln Z did not converge: take enough restarts for all.
 
     References
     ----------
@@ -240,7 +240,7 @@ def _learnt(name, learner, data, validation, seed, part=None):
     total, wander = float(result.bound.total), 0.0
     if learner.func is infer_weights and not result.converged:
         second_half = slice(len(result.history.bound) // 2, None)
-        compared = bool(result.history.distance[second_half].max() < RESTLESS)
+        compared = result.history.distance[second_half].mean() < RESTLESS
         total, wander = (float(of(result.history.bound[second_half])) for of in (np.mean, np.std))
     row = Candidate(
         name=name,

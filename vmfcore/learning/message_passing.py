@@ -63,8 +63,8 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
         last_change = change
         if takes_half_steps:
             state = halfway(before, state)
-        if prior.correlation and not prior.mean:
-            state = aligned(task, state, prior.correlation)
+        if (prior.correlation or learn.correlation) and not prior.mean:
+            state = aligned(task, state, 1.0 if learn.correlation else prior.correlation)
         used = prior
         if learn.correlation:
             prior = prior.matched(state.average)
@@ -144,7 +144,8 @@ def infer_weights(
         beta="global" finds β by Nishimori's condition, that the energy of the data equals that of the model, which
         makes the log-evidence stationary.  Below the threshold of learning the data do not tell β, and it stays where
         it is.  correlation=True finds q, of two or more hidden units, by the other of the two: that the synapses are as
-        correlated as the prior has them; `prior.correlation` is where the search starts.  Nothing else can be learnt.
+        correlated as the prior has them; `prior.correlation` is where the search starts.  Its sign is that of hidden
+        units that are turned to agree.  Nothing else can be learnt.
     n_steps : int >= 1
         Largest number of sweeps of a restart; one whose means change by 0.1 and more in 150 sweeps in a row ends early.
     tol : float > 0

@@ -52,19 +52,34 @@ def test_the_teacher_has_the_largest_evidence_and_the_largest_bound(candidates):
     assert choice.margin > 10
 
 
-def test_what_has_not_converged_cannot_win():
+def test_what_does_not_come_to_rest_is_told_as_such():
     choice = vmf.choose(SPINS, by_messages(2, 4), seed=0)
-    four = choice.rows[1]
+    two, four = choice.rows
     assert not four.converged
-    assert not four.compared
+    assert four.wander > 0 == two.wander
     assert "de Almeida and Thouless" in four.remark
-    assert choice.margin == np.inf
-    assert "not converged" in str(choice)
-    with pytest.warns(vmf.ConvergenceWarning, match="no candidate has converged"):
-        none = vmf.choose(SPINS, by_messages(4), seed=0)
-    assert none.winner is None
-    assert "none has converged" in str(none)
-    # a bound is one wherever the climb stands, and one by chains says so
+    assert "not at rest" in str(choice)
+    with pytest.warns(vmf.ConvergenceWarning):
+        alone = vmf.infer_weights(SPINS, 4, 1.0, seed=0)
+    second_half = alone.history.bound[len(alone.history.bound) // 2 :]
+    assert (four.total, four.wander) == (second_half.mean(), second_half.std())
+
+
+def test_what_has_no_total_cannot_win():
+    # ln Z by two chains and one step; the calibrated total on the way to its maximum
+    chains = vmf.Objective(model_term=vmf.Annealed(vmf.Gibbs(2, 1)))
+    calibrated = vmf.Objective("calibrated")
+    for objective in (chains, calibrated):
+        one = partial(vmf.fit, n_hidden=2, beta=1.0, objective=objective, n_steps=3)
+        with pytest.warns(vmf.ConvergenceWarning, match="no candidate has converged"):
+            none = vmf.choose(SPINS, {"one": one}, seed=0)
+        assert none.winner is None
+        assert not none.rows[0].compared
+        assert "none has converged" in str(none)
+
+
+def test_a_bound_is_one_wherever_the_climb_stands():
+    # and one by chains says so
     chains = vmf.Objective(model_term=vmf.Annealed(vmf.Gibbs(50, 200)))
     climbs = by_bound(1, n_steps=3) | {"chains": partial(vmf.fit, n_hidden=2, beta=1.0, objective=chains, n_steps=3)}
     short = vmf.choose(SPINS, climbs, seed=0)

@@ -124,11 +124,11 @@ def test_posterior_of_small_problems_against_enumeration():
         n_sweeps = result.history.step[-1] + 1
         rows.append((result.converged, n_sweeps, error, abs(result.bound.total - exact.log_evidence), learnt))
     converged, n_sweeps, error, evidence, learnt = np.array(rows).T
-    # 12 sites and 24 samples make a dense graph of short loops.  Over 60 seeds: 58 converge, 13 of them by half steps
+    # 12 sites and 24 samples make a dense graph of short loops.  Over 60 seeds: 58 converge, 15 of them by half steps
     assert converged.sum() >= 36
-    error, evidence, learnt = np.array([error, evidence, learnt])[:, (converged == 1) & (n_sweeps <= 100)]
-    # without half steps 45, with mean errors 0.053 in the marginals (which the data have moved by 0.39) and 0.065 nats
-    # in the log-evidence; where they are needed the approximation is at its limit: 0.14 and 0.32
+    error, evidence, learnt = np.array([error, evidence, learnt])[:, (converged == 1) & (n_sweeps <= 50)]
+    # without half steps 43, with mean errors 0.041 in the marginals (which the data have moved by 0.40) and 0.051 nats
+    # in the log-evidence; where they are needed the approximation is at its limit: 0.16 and 0.33
     assert len(error) >= 25
     assert error.mean() < 0.075
     assert evidence.mean() < 0.1

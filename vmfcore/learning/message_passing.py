@@ -27,9 +27,9 @@ MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
 NOTHING = 1e-3  # of λ: where no synapse has more, β has no maximum but at orders in 1/N that Φ leaves out
 RESTLESS = 0.1  # root mean square of a change of λ
-# sweeps of such changes in a row that end a restart: those that converged made at most 92, others all of 500
+# sweeps of such changes that end a restart: those that converged made at most 92, others all of 500
 PATIENCE = 150
-LATE = 100  # sweeps, which four runs of five do with; what then turns back and forth is calmed by half steps
+LATE = 50  # sweeps, which most runs of a right model do with; what then turns back and forth is calmed by half steps
 ADVICE = "try more n_steps or n_restarts; with a wrong prior or beta there may be no fixed point"
 
 
@@ -48,7 +48,7 @@ class _Run(NamedTuple):
 def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
     """Sweep until nothing changes, or until it is plain that nothing comes to rest."""
     rows = []
-    restless = 0  # sweeps in a row
+    restless = 0  # sweeps
     last_change = 0.0
     takes_half_steps = False
     for step in range(n_steps):
@@ -71,7 +71,7 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
             task = task._replace(log_prior=prior.log_weights(state.means.shape[1]))
         moved = max(distance, abs(beta - before.beta), abs(prior.correlation - used.correlation))
         converged = moved < tol
-        restless = restless + 1 if distance > RESTLESS else 0
+        restless += distance > RESTLESS
         is_last = converged or restless == PATIENCE or step == n_steps - 1
         if watch.asks_at(step) or is_last:
             rows.append((step, *bound, entropy, 1, np.abs(change).max(), distance, before.beta))
@@ -147,7 +147,7 @@ def infer_weights(
         correlated as the prior has them; `prior.correlation` is where the search starts.  Its sign is that of hidden
         units that are turned to agree.  Nothing else can be learnt.
     n_steps : int >= 1
-        Largest number of sweeps of a restart; one whose means change by 0.1 and more in 150 sweeps in a row ends early.
+        Largest number of sweeps of a restart; one whose means change by 0.1 and more in 150 of them ends early.
     tol : float > 0
         A restart ends when the root mean square of the change of λ in a sweep falls below it.
     n_restarts, init, seed, progress, callback

@@ -87,3 +87,7 @@ def test_where_recovery_begins():
     assert density > 1.5**-2  # the glass has come first, and hides the teacher
     assert mismatched_overlap(1.02 * density, 1.5, 1.0).overlap > 0.05
     assert mismatched_overlap(0.98 * density, 1.5, 1.0).overlap < 1e-3
+
+
+def test_signs_of_means_that_vanish_are_noise():
+    assert vmf.theory.mismatched_overlap(1.5, 0.7, 1.0).sign_overlap == 0  # recovery is at 1/0.49

@@ -34,6 +34,7 @@ from vmfcore.theory.limits import check_densities, gaussian_average
 
 TOL = 1e-12  # of an iteration's change in Q and p
 MAX_ITER = 100_000
+NOTHING = 1e-6  # of Q: signs of means that vanish are noise
 LARGEST = 1e4  # density of the search for recovery, over that of the glass
 N_SCANNED = 50  # densities of it
 
@@ -153,7 +154,7 @@ def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> Mi
     return MismatchedOverlap(
         point.overlap,
         point.self_overlap,
-        scipy.special.erf(point.signal / width),
+        np.where(point.overlap > NOTHING, scipy.special.erf(point.signal / width), 0.0),
         _entropy(point, alphas, beta, teacher_beta),
         _stability(point, alphas, beta, teacher_beta),
     )

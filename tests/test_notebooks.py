@@ -146,6 +146,8 @@ SPECIAL = [
     ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden, .* got \[25, 100\], 4000"),
     ("03_mnist_features", {"n_train": 4501}, r"widths must hold n_hidden, n_train be <= 4500, got .* 4501"),
     ("03_mnist_features", {"n_validation": 2001}, r"n_validation must be at most half of 4000, got 2001"),
+    ("07_which_model", {"teachers": [9]}, r"teachers must be at most 10 - n_extra, got \[9\] and 2"),
+    ("07_which_model", {"studies": ["all"]}, r"studies\[0\] must be one of 'count', "),
     ("08_any_binary_data", {"n_compared": 30}, r"n_compared must be in widths, got 30, \[20, 100\]"),
     ("08_any_binary_data", {"kinds": ["dice"]}, r"kinds\[0\] must be one of 'planted', "),
     ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
@@ -195,6 +197,16 @@ OF_SOME_MACHINES = {f"table.{name}" for name in ("accuracy", "rarest_class", "p_
 OF_SOME_MACHINES |= {
     f"table.{name}" for name in ("energy", "off_by", "specific_heat", *(f"correlation_{d}" for d in (1, 2, 3, 4)))
 }
+# each row of page 07 is of one study, and has the columns of it
+OF_SOME_MACHINES |= {
+    f"table.{name}"
+    for study in (
+        ("teacher", "q", "alpha", "found", "n_hidden", "above_uniform"),
+        ("converged", "beta", "beta_error", "q_error", "bound", "held_out"),
+        ("student_beta", "overlap", "mean_square", "sign_overlap"),
+    )
+    for name in study
+}
 
 SMALL = {
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
@@ -215,6 +227,17 @@ SMALL = {
         "n_starts": 2,
         "n_steps": 20,
         "n_jobs": 1,
+    },
+    "07_which_model": {
+        "n_visible": 60,
+        "teachers": [1, 2],
+        "n_extra": 1,
+        "learnt_visible": 60,
+        "wrong_visible": 60,
+        "wrong_betas": [0.8, 1.2],
+        "widths": [5, 10],
+        "n_steps": 20,
+        "n_seeds": 1,
     },
     "08_any_binary_data": {
         "n_train": 200,

@@ -58,7 +58,14 @@ CASES = {
     "theory.evidence_ceiling": Case(theory.evidence_ceiling, AT, LIMIT),
     "theory.principal_component_overlap": Case(theory.principal_component_overlap, AT, LIMIT),
     "theory.mismatched_overlap": Case(
-        theory.mismatched_overlap, AT | {"teacher_beta": 1.2}, {"alpha": DENSITIES} | TEMPERATURES
+        theory.mismatched_overlap,
+        AT | {"teacher_beta": 1.2},
+        {"alpha": DENSITIES}
+        | TEMPERATURES
+        | {
+            "prior_mean": [(1.0, ValueError, r"prior_mean must be a real number in \(-1, 1\), got 1.0")],
+            "teacher_mean": [("none", TypeError, "teacher_mean must be a real number in")],
+        },
     ),
     "theory.recovery_density": Case(theory.recovery_density, {"beta": 1.0, "teacher_beta": 0.9}, TEMPERATURES),
     "critical_density": Case(

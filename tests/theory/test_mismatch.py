@@ -39,6 +39,67 @@ def test_it_solves_the_equations(point):
     assert abs(alpha * beta**4 * product - stability) < 1e-7  # sech⁴ is sharper than tanh
 
 
+@pytest.mark.parametrize("means", [(0.3, 0.0), (0.0, 0.4), (0.5, 0.5), (-0.3, 0.2)], ids=str)
+def test_it_solves_the_equations_of_a_wrong_prior(means):
+    prior_mean, teacher_mean = means
+    alpha, beta, teacher_beta = 3.0, 1.2, 1.0
+    found = mismatched_overlap(alpha, beta, teacher_beta, prior_mean=prior_mean, teacher_mean=teacher_mean)
+    q, p, sign, _, stability = (float(x) for x in found)
+
+    def of_data(z):
+        return np.tanh(beta * (teacher_beta * q + np.sqrt(p) * z))
+
+    kappa = alpha * beta * teacher_beta * expected(of_data)
+    v = alpha * beta**2 * expected(lambda z: of_data(z) ** 2)
+
+    def over_sites(function):
+        """Mean of function(λ, ξ*)."""
+
+        def of_part(xi):
+            return expected(lambda z: function(kappa * xi + np.sqrt(v) * z + theta, xi))
+
+        return (1 + teacher_mean) / 2 * of_part(1) + (1 - teacher_mean) / 2 * of_part(-1)
+
+    theta = np.log((1 + prior_mean) / (1 - prior_mean)) / 2
+    assert abs(over_sites(lambda y, xi: xi * np.tanh(y)) - q) < 1e-10
+    assert abs(over_sites(lambda y, xi: np.tanh(y) ** 2) - p) < 1e-10
+    assert abs(over_sites(lambda y, xi: xi * np.sign(y)) - sign) < 1e-7
+    product = expected(lambda z: (1 - of_data(z) ** 2) ** 2) * over_sites(lambda y, xi: (1 - np.tanh(y) ** 2) ** 2)
+    assert abs(alpha * beta**4 * product - stability) < 1e-7
+
+
+def test_a_prior_that_knows_the_mean_is_right_and_one_that_does_not_is_worse():
+    alphas = np.array([0.5, 2.0, 5.0])
+    right = mismatched_overlap(alphas, 1.0, 1.0, prior_mean=0.4, teacher_mean=0.4)
+    np.testing.assert_allclose(right.overlap, right.self_overlap, atol=1e-8)  # Nishimori
+    for prior_mean in (0.0, 0.2, 0.7):
+        wrong = mismatched_overlap(alphas, 1.0, 1.0, prior_mean=prior_mean, teacher_mean=0.4)
+        assert (wrong.sign_overlap <= right.sign_overlap + 1e-9).all()
+    # without data it is the prior, whose entropy is known
+    none = mismatched_overlap(1e-9, 1.0, 1.0, prior_mean=0.4, teacher_mean=0.1)
+    h = scipy.stats.bernoulli(0.7).entropy()
+    np.testing.assert_allclose([none.overlap, none.self_overlap, none.entropy], [0.04, 0.16, h], atol=1e-6)
+
+
+def test_message_passing_with_a_wrong_prior_follows_it():
+    found = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        weights = np.where(rng.random((2003, 1)) < 0.7, 1, -1)  # m* = 0.4
+        spins = vmf.sample(vmf.Machine(weights, 1.0), 6009, seed=seed)
+        result = vmf.infer_weights(spins, 1, 1.3, prior=vmf.Prior(-0.2), seed=seed)
+        turn = np.sign(result.means.T @ weights)[0, 0]
+        found.append((turn, turn * (result.means * weights).mean(), (result.means**2).mean()))
+    turns, overlap, mean_square = np.array(found).T
+    # a unit that is turned over has the other mean: a student of -0.2 that has turned the teacher is one of 0.2
+    for turn in set(turns):
+        limit = mismatched_overlap(3.0, 1.3, 1.0, prior_mean=-0.2 * turn, teacher_mean=0.4)
+        these = turns == turn
+        # instances of N = 2003 scatter by 0.02
+        assert overlap[these].mean() == pytest.approx(float(limit.overlap), abs=0.06 / np.sqrt(these.sum()))
+        assert mean_square[these].mean() == pytest.approx(float(limit.self_overlap), abs=0.06 / np.sqrt(these.sum()))
+
+
 def test_the_right_student_is_bayes_optimal():
     alphas = np.array([1.5, 2.0, 5.0, 10.0])
     found = mismatched_overlap(alphas, 1.2, 1.2)

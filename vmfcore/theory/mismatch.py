@@ -1,4 +1,4 @@
-r"""A student whose inverse temperature β is not the teacher's β*: what it finds, how sure it is, and where it breaks.
+r"""A student whose inverse temperature or prior is not the teacher's: what it finds, how sure it is, where it breaks.
 
 One hidden unit, or a finite number of independent ones, N → ∞.  The posterior over the synapses has the free entropy
 
@@ -20,6 +20,9 @@ One state describes the posterior where
     \Lambda = \alpha\beta^4\, E[\mathrm{sech}^4 \beta x]\, E[\mathrm{sech}^4 y] < 1
 
 (de Almeida and Thouless); beyond that line message passing has no fixed point to come to.
+
+A student that takes the synapses to have the mean m0, where the teacher's have m*, adds the field θ = atanh m0 at every
+site: y becomes κ + ξ* θ + √v z in all averages over sites, with ξ* = ±1 in the parts (1 ± m*)/2 of them.
 """
 
 from typing import NamedTuple
@@ -56,24 +59,48 @@ class _Point(NamedTuple):
     noise: np.ndarray  # v
 
 
+class _Sites(NamedTuple):
+    """What student and teacher take the synapses to be before the data."""
+
+    field: float = 0.0  # θ
+    teacher_mean: float = 0.0  # m*
+
+    def average(self, function, point):
+        """E f(κ + ξ* θ + √v z)."""
+        signs = (1, -1) if self.field else (1,)
+        shares = [(1 + sign * self.teacher_mean) / 2 if self.field else 1.0 for sign in signs]
+        fields = [point.signal + sign * self.field for sign in signs]
+        return sum(
+            share * gaussian_average(function, field, point.noise) for share, field in zip(shares, fields, strict=True)
+        )
+
+    def average_mean(self, point):
+        """E λ over sites, which a field alone makes other than 0 on average."""
+        if not self.field:
+            return 0.0
+        up, down = (gaussian_average(np.tanh, point.signal + sign * self.field, point.noise) for sign in (1, -1))
+        return (1 + self.teacher_mean) / 2 * up - (1 - self.teacher_mean) / 2 * down
+
+
 def _of_data(point, beta, teacher_beta):
     """Mean and variance of βx, the field of the synapses on the hidden spin of a sample."""
     return beta * teacher_beta * point.overlap, beta**2 * point.self_overlap
 
 
-def _iterate(point, alphas, beta, teacher_beta):
+def _iterate(point, alphas, beta, teacher_beta, sites):
     x = _of_data(point, beta, teacher_beta)
     signal = alphas * beta * teacher_beta * gaussian_average(np.tanh, *x)
     noise = alphas * beta**2 * gaussian_average(lambda x: np.tanh(x) ** 2, *x)
-    y = signal, noise
-    return _Point(gaussian_average(np.tanh, *y), gaussian_average(lambda y: np.tanh(y) ** 2, *y), signal, noise)
+    point = point._replace(signal=signal, noise=noise)
+    overlap, self_overlap = sites.average(np.tanh, point), sites.average(lambda y: np.tanh(y) ** 2, point)
+    return _Point(overlap, self_overlap, signal, noise)
 
 
-def _fixed_point(alphas, beta, teacher_beta, overlap):
+def _fixed_point(alphas, beta, teacher_beta, sites, overlap):
     """The fixed point reached from an overlap Q, with p = 1."""
     point = _Point(np.full(alphas.shape, overlap), np.ones(alphas.shape), None, None)
     for _ in range(MAX_ITER):
-        old, point = point, _iterate(point, alphas, beta, teacher_beta)
+        old, point = point, _iterate(point, alphas, beta, teacher_beta, sites)
         change = np.abs([point.overlap - old.overlap, point.self_overlap - old.self_overlap])
         if change.max() < TOL:
             break
@@ -84,13 +111,13 @@ def _sech4(x):
     return (1 - np.tanh(x) ** 2) ** 2
 
 
-def _stability(point, alphas, beta, teacher_beta):
+def _stability(point, alphas, beta, teacher_beta, sites):
     of_data = gaussian_average(_sech4, *_of_data(point, beta, teacher_beta))
-    return alphas * beta**4 * of_data * gaussian_average(_sech4, point.signal, point.noise)
+    return alphas * beta**4 * of_data * sites.average(_sech4, point)
 
 
-def _entropy(point, alphas, beta, teacher_beta):
-    r"""Of the synapses: φ without the mean of ln P(σ|ξ).
+def _entropy(point, alphas, beta, teacher_beta, sites):
+    r"""Of the synapses: φ without the means of ln P(σ|ξ) and of ln P0(ξ).
 
     Given βx, what a synaptic vector of the posterior feels is βu = βx ± β² (1 - p) + β √(1 - p) z, + with probability
     1/(1 + e^{-2 β x}), of which ln 2 cosh βu is the logarithm of the likelihood.
@@ -105,16 +132,27 @@ def _entropy(point, alphas, beta, teacher_beta):
 
     x = _of_data(point, beta, teacher_beta)
     of_data = gaussian_average(lambda x: log2cosh(x) - log_likelihood(x), *x) + rest / 2
-    of_synapses = gaussian_average(log2cosh, point.signal, point.noise)
+    of_synapses = sites.average(log2cosh, point) - sites.field * sites.average_mean(point)
     conjugate = point.signal * point.overlap + point.noise * (1 - point.self_overlap) / 2
     return alphas * of_data - conjugate + of_synapses
+
+
+def _sign_overlap(point, sites):
+    """E sign(κ + ξ* θ + √v z)."""
+    width = np.sqrt(np.maximum(2 * point.noise, np.finfo(float).tiny))
+    of_parts = [scipy.special.erf((point.signal + sign * sites.field) / width) for sign in (1, -1)]
+    shares = (1 + sites.teacher_mean) / 2, (1 - sites.teacher_mean) / 2
+    overlap = shares[0] * of_parts[0] + shares[1] * of_parts[1]
+    return np.where((point.overlap > NOTHING) | (sites.field != 0), overlap, 0.0)
 
 
 def _check_temperatures(beta, teacher_beta):
     checks.real(checks.MIN_BETA, checks.MAX_BETA, beta=beta, teacher_beta=teacher_beta)
 
 
-def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> MismatchedOverlap:
+def mismatched_overlap(
+    alpha: ArrayLike, beta: float, teacher_beta: float, *, prior_mean: float = 0.0, teacher_mean: float = 0.0
+) -> MismatchedOverlap:
     """Overlaps of a student at β with a teacher at β*: of the mean and of its signs, believed and true.
 
     Parameters
@@ -123,6 +161,8 @@ def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> Mi
         Sample density M/N.
     beta, teacher_beta : float in (1e-6, 50)
         Inverse temperatures β of the student and β* of the teacher.
+    prior_mean, teacher_mean : float in (-1, 1)
+        Means of the synapses: m0 in the student's prior, m* in truth.
 
     Returns
     -------
@@ -149,14 +189,15 @@ def mismatched_overlap(alpha: ArrayLike, beta: float, teacher_beta: float) -> Mi
     """
     alphas = check_densities(alpha)
     _check_temperatures(beta, teacher_beta)
-    point = _fixed_point(alphas, beta, teacher_beta, overlap=1.0)
-    width = np.sqrt(np.maximum(2 * point.noise, np.finfo(float).tiny))
+    checks.real(-1, 1, prior_mean=prior_mean, teacher_mean=teacher_mean)
+    sites = _Sites(np.arctanh(prior_mean), teacher_mean)
+    point = _fixed_point(alphas, beta, teacher_beta, sites, overlap=1.0)
     return MismatchedOverlap(
         point.overlap,
         point.self_overlap,
-        np.where(point.overlap > NOTHING, scipy.special.erf(point.signal / width), 0.0),
-        _entropy(point, alphas, beta, teacher_beta),
-        _stability(point, alphas, beta, teacher_beta),
+        _sign_overlap(point, sites),
+        _entropy(point, alphas, beta, teacher_beta, sites),
+        _stability(point, alphas, beta, teacher_beta, sites),
     )
 
 
@@ -197,7 +238,7 @@ def recovery_density(beta: float, teacher_beta: float) -> float:
         return float((beta * teacher_beta) ** -2)
 
     def excess(alpha):
-        point = _fixed_point(np.array([alpha]), beta, teacher_beta, overlap=0.0)
+        point = _fixed_point(np.array([alpha]), beta, teacher_beta, _Sites(), overlap=0.0)
         response = point.noise / (alpha * beta**2)
         return (alpha * (beta * teacher_beta) ** 2 * (1 - point.self_overlap) * (1 - response) - 1).item()
 

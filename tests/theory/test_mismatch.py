@@ -150,5 +150,11 @@ def test_where_recovery_begins():
     assert mismatched_overlap(0.98 * density, 1.5, 1.0).overlap < 1e-3
 
 
-def test_signs_of_means_that_vanish_are_noise():
-    assert vmf.theory.mismatched_overlap(1.5, 0.7, 1.0).sign_overlap == 0  # recovery is at 1/0.49
+def test_signs_of_means_that_vanish_are_those_of_the_principal_component():
+    # p = c Q² with c = (αβ*⁴ + β*²)/(αβ*⁴ - 1) as both fall to 0, whatever β; recovery is at 1/0.49 and 1/0.25
+    for alpha, beta, teacher_beta in [(1.5, 0.7, 1.0), (1.5, 0.5, 1.0), (0.6, 0.7, 1.3)]:
+        found = mismatched_overlap(alpha, beta, teacher_beta)
+        c = (alpha * teacher_beta**4 + teacher_beta**2) / (alpha * teacher_beta**4 - 1)
+        ratio = np.sqrt(alpha) * teacher_beta**2 / np.sqrt(teacher_beta**2 + c)
+        assert found.overlap < 1e-9
+        assert found.sign_overlap == pytest.approx(scipy.special.erf(ratio / np.sqrt(2)), abs=1e-3)

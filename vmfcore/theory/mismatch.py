@@ -37,7 +37,6 @@ from vmfcore.theory.limits import check_densities, gaussian_average
 
 TOL = 1e-12  # of an iteration's change in Q and p
 MAX_ITER = 100_000
-NOTHING = 1e-6  # of Q: signs of means that vanish are noise
 LARGEST = 1e4  # density of the search for recovery, over that of the glass
 N_SCANNED = 50  # densities of it
 
@@ -142,8 +141,7 @@ def _sign_overlap(point, sites):
     width = np.sqrt(np.maximum(2 * point.noise, np.finfo(float).tiny))
     of_parts = [scipy.special.erf((point.signal + sign * sites.field) / width) for sign in (1, -1)]
     shares = (1 + sites.teacher_mean) / 2, (1 - sites.teacher_mean) / 2
-    overlap = shares[0] * of_parts[0] + shares[1] * of_parts[1]
-    return np.where((point.overlap > NOTHING) | (sites.field != 0), overlap, 0.0)
+    return shares[0] * of_parts[0] + shares[1] * of_parts[1]
 
 
 def _check_temperatures(beta, teacher_beta):
@@ -172,9 +170,10 @@ def mismatched_overlap(
 
     Notes
     -----
-    Where `stability` is beyond 1 the equations describe no state that message passing comes to.  The overlap of the
-    posterior mean, Q, exceeds what the student believes, p, for a student that is too hot, and falls short of it for
-    one that is too cold.
+    Where `stability` is beyond 1 the equations describe no state that message passing comes to.  Means that vanish do
+    so along the leading principal component of the data: their signs have its overlap, other than 0 for α > β*⁻⁴.  The
+    overlap of the posterior mean, Q, exceeds what the student believes, p, for a student that is too hot, and falls
+    short of it for one that is too cold.
 
     References
     ----------

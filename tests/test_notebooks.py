@@ -79,7 +79,8 @@ def test_code_is_read_from_top_to_bottom(path):
             if isinstance(node, ast.Assign):
                 assert not isinstance(node.value, ast.Lambda), f"a lambda with a name in {cell.source}"
             if isinstance(node, ast.Expr):
-                assert isinstance(node.value, (ast.Call, ast.Constant, ast.Yield)), f"{ast.unparse(node)} for its effects"
+                called = isinstance(node.value, (ast.Call, ast.Constant, ast.Yield))
+                assert called, f"{ast.unparse(node)} for its effects"
 
 
 def test_papermill_sees_names_types_and_meanings(path):

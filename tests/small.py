@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import vmfcore as vmf
 from vmfcore.bounds.data_term import DataTerm
 from vmfcore.machines.machine import Machine
 
@@ -13,6 +14,12 @@ def small_machine(rng, n_visible=5, n_hidden=3, weights=None):
     weights = rng.choice([-1, 1], size=(n_visible, n_hidden)) if weights is None else weights
     beta = rng.uniform(0.5, 1.5, size=n_hidden)
     return Machine(weights, beta, rng.normal(scale=0.4, size=n_visible), rng.normal(scale=0.4, size=n_hidden))
+
+
+def planted(n_visible, n_hidden, alpha, seed, beta=1.0, q=0.0):
+    """A teacher, and α N samples of it."""
+    teacher = vmf.planted(n_visible, n_hidden, beta, correlation=q, seed=seed)
+    return teacher, vmf.sample(teacher, round(alpha * n_visible), seed=seed)
 
 
 def same(one, other):

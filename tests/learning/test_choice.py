@@ -4,14 +4,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from small import planted
 
 import vmfcore as vmf
 from vmfcore.learning import choice as module
-
-
-def planted(n_visible, n_hidden, alpha, seed, q=0.0):
-    teacher = vmf.planted(n_visible, n_hidden, 1.0, correlation=q, seed=seed)
-    return vmf.sample(teacher, int(alpha * n_visible), seed=seed)
 
 
 def by_messages(*numbers, **options):
@@ -22,12 +18,12 @@ def by_bound(*numbers, **options):
     return {f"P = {p}": partial(vmf.fit, n_hidden=p, beta=1.0, **options) for p in numbers}
 
 
-SPINS = planted(103, 2, 6, seed=4)
+_, SPINS = planted(103, 2, 6, seed=4)
 SHORT = by_bound(1, 2, n_steps=7)
 
 
 def test_the_table_is_what_the_learners_return():
-    validation = planted(103, 2, 1, seed=5)
+    _, validation = planted(103, 2, 1, seed=5)
     choice = vmf.choose(SPINS, by_messages(1, 2, prior=vmf.Prior(0.1)), validation=validation, seed=3)
     for row, p in zip(choice.rows, (1, 2), strict=True):
         alone = vmf.infer_weights(SPINS, p, 1.0, prior=vmf.Prior(0.1), seed=3)

@@ -2,16 +2,12 @@
 
 import numpy as np
 import pytest
+from small import planted
 
 import vmfcore as vmf
 from vmfcore.learning.uncertainty import _curvature
 
 BOTH = vmf.Learn(beta="global", correlation=True)
-
-
-def planted(n_visible, n_hidden, alpha, seed, q=0.0):
-    teacher = vmf.planted(n_visible, n_hidden, 1.0, correlation=q, seed=seed)
-    return vmf.sample(teacher, int(alpha * n_visible), seed=seed)
 
 
 def evidence(spins, learnt, beta, q):
@@ -33,7 +29,7 @@ def test_curvature_of_a_parabola(steps):
 
 
 def test_errors_are_those_of_a_parabola_through_the_log_evidence():
-    spins = planted(211, 2, 7, seed=3, q=0.3)
+    _, spins = planted(211, 2, 7, seed=3, q=0.3)
     learnt = vmf.infer_weights(spins, 2, 1.0, prior=vmf.Prior(correlation=0.1), learn=BOTH, tol=1e-9, seed=1)
     assert learnt.converged
     beta, q = learnt.beta, learnt.prior.correlation
@@ -50,7 +46,7 @@ def test_errors_are_those_of_a_parabola_through_the_log_evidence():
 
 
 def test_one_that_is_learnt_alone_is_known_better():
-    spins = planted(211, 2, 7, seed=3, q=0.3)
+    _, spins = planted(211, 2, 7, seed=3, q=0.3)
     start = {"prior": vmf.Prior(correlation=0.3), "seed": 1}
     learns = {"both": BOTH, "beta": vmf.Learn(beta="global"), "q": vmf.Learn(correlation=True)}
     found = {
@@ -70,7 +66,7 @@ def test_what_the_data_do_not_tell_has_no_error():
     assert np.abs(learnt.means).max() < 1e-3
     assert np.isnan(vmf.standard_errors(spins, learnt)).all()
     # at the end of its range q can go one way only, and β is told alone
-    spins = planted(211, 3, 7, seed=2)
+    _, spins = planted(211, 3, 7, seed=2)
     learnt = vmf.infer_weights(spins, 3, 1.0, learn=BOTH, seed=1)
     at_end = vmf.standard_errors(spins, learnt._replace(prior=vmf.Prior()))
     assert np.isnan(at_end.correlation)

@@ -63,12 +63,12 @@ def check_checkpoint(checkpoint) -> Checkpoint | None:
     return Checkpoint(checkpoint)
 
 
-def description(name, value):
+def _description(name, value):
     """A dict of what ``value`` consists of, by dotted names: characters that differ where it does."""
     if is_dataclass(value):
         parts = {name: type(value).__name__}
         for field in fields(value):
-            parts |= description(f"{name}.{field.name}", getattr(value, field.name))
+            parts |= _description(f"{name}.{field.name}", getattr(value, field.name))
         return parts
     if isinstance(value, PackedSpins):
         return {name: f"{value.shape} {_digest_of_spins(value)}"}
@@ -88,6 +88,14 @@ def _digest_of_spins(data):
     return seen.hexdigest()
 
 
+def described(parts):
+    """All that something depends on, a dict of named values, as a dict of strings that differ where it does."""
+    strings = {"the version of vmfcore": __version__}
+    for name, value in parts.items():
+        strings |= _description(name, value)
+    return strings
+
+
 def _described(problem, start):
     """All that a climb depends on: the `Problem`, and ``start``, a dict."""
     parts = {
@@ -99,10 +107,7 @@ def _described(problem, start):
         "batch_size": problem.batch_size,
         "seed": problem.seed,
     }
-    described = {"the version of vmfcore": __version__}
-    for name, value in (parts | start).items():
-        described |= description(name, value)
-    return described
+    return described(parts | start)
 
 
 def _take_apart(tree, arrays):

@@ -15,7 +15,7 @@ from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import PackedSpins, pack_spins
 from vmfcore.files.archives import check_target
 from vmfcore.files.storage import load_machine, save_machine
-from vmfcore.learning.checkpoints import Checkpoint, description
+from vmfcore.learning.checkpoints import Checkpoint, described
 from vmfcore.learning.fit import fit
 from vmfcore.learning.message_passing import infer_weights
 from vmfcore.machines.likelihood import log_likelihood
@@ -105,7 +105,7 @@ def choose(spins, candidates, *, validation=None, folder=None, progress: bool = 
     Warns
     -----
     ConvergenceWarning
-        If no candidate has converged.  What single candidates warn of stands in the table.
+        If no candidate has a total that means something.  What single candidates warn of stands in the table.
 
     Notes
     -----
@@ -113,7 +113,7 @@ def choose(spins, candidates, *, validation=None, folder=None, progress: bool = 
     converge: take enough restarts for all.  Message passing with more hidden units than there are comes to no fixed
     point and ends early; with a right model it may wander near one, mostly with strongly correlated synapses.  The
     total is then the mean over the second half of the sweeps, told with its standard deviation: not an estimate that
-    anything stands behind, but in all of this project's trials lower for hidden units in excess.
+    anything stands behind, but in most of this project's trials lower for hidden units in excess (page 07).
 
     References
     ----------
@@ -204,15 +204,15 @@ def _kept(file, name, learner, data, validation, seed):
     """Row and machine of a candidate: from its file, or learnt and then kept there."""
     if file is None:
         return _learnt(name, learner, data, validation, seed)
-    described = json.dumps(_described(learner, data, validation, seed))
+    candidate = _described(learner, data, validation, seed)
     if file.exists():
         machine, about = load_machine(file)
-        if about.pop("candidate", None) != described:
+        if about.pop("candidate", None) != candidate:
             raise ValueError(f"folder must hold this candidate on these data, got {file}, which is of another")
         return Candidate(**about), machine
     part = file.with_name(f"{name}.part.npz")
     row, machine = _learnt(name, learner, data, validation, seed, part)
-    save_machine(file, machine, candidate=described, **row._asdict())
+    save_machine(file, machine, candidate=candidate, **row._asdict())
     part.unlink(missing_ok=True)
     return row, machine
 
@@ -220,10 +220,15 @@ def _kept(file, name, learner, data, validation, seed):
 def _described(learner, data, validation, seed):
     """All that a candidate depends on."""
     parts = {"learner": learner.func.__name__, "seed": seed, "spins": data, "validation": validation}
-    described = {}
-    for name, value in (parts | learner.keywords).items():
-        described |= description(name, value)
-    return described
+    return json.dumps(described(parts | learner.keywords))
+
+
+def _total(learner, result):
+    """Bound or estimate of a learner; of message passing not at rest its mean and its standard deviation."""
+    if result.converged or learner.func is fit:
+        return float(result.bound.total), 0.0
+    second_half = result.history.bound[len(result.history.bound) // 2 :]
+    return float(second_half.mean()), float(second_half.std())
 
 
 def _learnt(name, learner, data, validation, seed, part=None):
@@ -234,13 +239,11 @@ def _learnt(name, learner, data, validation, seed, part=None):
         warnings.simplefilter("always", ConvergenceWarning)
         result = learner(data, **options, seed=seed)
     held_out = np.nan if validation is None else log_likelihood(validation, result.machine, seed=seed).mean
+    total, wander = _total(learner, result)
+    # of what has not converged a bound means something if its ln Z has, and message passing has its wander
     estimates = _estimates_evidence(learner)
+    compared = learner.func is infer_weights or (not told and (result.converged or not estimates))
     with_chains = result.objective is not None and isinstance(result.objective.model_term.solver, Gibbs)
-    compared = not told and (result.converged or not estimates)
-    total, wander = float(result.bound.total), 0.0
-    if learner.func is infer_weights and not result.converged:
-        second_half = result.history.bound[len(result.history.bound) // 2 :]
-        compared, total, wander = True, float(second_half.mean()), float(second_half.std())
     row = Candidate(
         name=name,
         n_hidden=result.means.shape[1],

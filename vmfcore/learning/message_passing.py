@@ -27,8 +27,7 @@ MAX_JOINT_UNITS = 10  # 2^P states are summed at every sample and every site
 SMALLEST_BETA = 1e-3  # of the search by Nishimori's condition
 NOTHING = 1e-3  # of λ: where no synapse has more, β has no maximum but at orders in 1/N that Φ leaves out
 RESTLESS = 0.1  # root mean square of a change of λ
-# sweeps of such changes that end a restart: those that converged made at most 92, others all of 500
-PATIENCE = 150
+PATIENCE = 150  # sweeps of such changes that end a restart: of 225 runs that converged none made more than 99
 LATE = 50  # sweeps, which most runs of a right model do with; what then turns back and forth is calmed by half steps
 ADVICE = "try more n_steps or n_restarts; with a wrong prior or beta there may be no fixed point"
 
@@ -176,9 +175,8 @@ def infer_weights(
     References
     ----------
     P = 1, 2: Huang & Toyoizumi, arXiv:1608.03714; Hou, Wong & Huang, arXiv:1904.13052, on edges; β and q by Nishimori's
-    conditions: Hou & Huang, arXiv:1911.02344.  The node form for
-    any P, with ln Z(R) as one more factor, is derived in this project; without it, it is that of Lesieur, Krzakala &
-    Zdeborová, arXiv:1701.00858.
+    conditions: Hou & Huang, arXiv:1911.02344.  The node form for any P, with ln Z(R) as one more factor, is derived in
+    this project; without it, it is that of Lesieur, Krzakala & Zdeborová, arXiv:1701.00858.
 
     Examples
     --------

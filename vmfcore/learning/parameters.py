@@ -68,8 +68,8 @@ class Learn:
         checks.flag(fields=self.fields, synapses=self.synapses, correlation=self.correlation)
         beta = checks.option(LEARNT_BETAS, beta=self.beta)
         step_size = checks.real(0, 1, closed="right", step_size=self.step_size)
-        checks.keep(self, fields=bool(self.fields), beta=beta, step_size=step_size, synapses=bool(self.synapses))
-        checks.keep(self, correlation=bool(self.correlation))
+        flags = {name: bool(getattr(self, name)) for name in ("fields", "synapses", "correlation")}
+        checks.keep(self, beta=beta, step_size=step_size, **flags)
         if not (self.synapses or self.anything):
             raise ValueError("synapses must be True where neither fields nor beta are learnt, got False")
         if not self.anything and step_size != STEP_SIZE:

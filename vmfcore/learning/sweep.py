@@ -187,16 +187,16 @@ def aligned(task, state, correlation) -> SweepState:
     The data cannot tell which way a unit is turned, a prior with a correlation and without a mean can.
     """
     agreements = np.sign(correlation) * _pair_energies(_overlaps(state.means), task.states)
-    turned = task.states[agreements.argmax()]
-    if agreements.max() - agreements[-1] < LEAST_GAIN:  # over the last of the states, all +1
+    best = agreements.argmax()
+    if agreements[best] - agreements[-1] < LEAST_GAIN:  # over the last of the states, all +1
         return state
+    turned = task.states[best]
     same = (task.states @ (task.states * turned).T).argmax(axis=1)  # the state that each becomes
-    first, second = np.triu_indices(len(turned), 1)
     return state._replace(
         means=state.means * turned,
         responses=state.responses * turned,
         moments=state.moments * np.outer(turned, turned),
-        pair_fields=state.pair_fields * turned[first] * turned[second],
+        pair_fields=state.pair_fields * task.pairs[best],
         average=state.average[same],
     )
 

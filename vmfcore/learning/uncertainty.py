@@ -49,7 +49,7 @@ def standard_errors(spins, result: FitResult) -> StandardErrors:
 
     Notes
     -----
-    Eight runs of message passing for both, two for one of them, from the means of the result.  They are errors of a
+    Nine runs of message passing for both, three for one of them, from the means of the result.  They are errors of a
     posterior under a flat prior of β and q, of data that the model could have drawn.
 
     References

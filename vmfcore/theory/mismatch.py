@@ -64,21 +64,20 @@ class _Sites(NamedTuple):
     field: float = 0.0  # θ
     teacher_mean: float = 0.0  # m*
 
+    def parts(self, point):
+        """ξ*, its share of the sites, and the mean ξ* y = κ + ξ* θ there; without θ all sites are alike."""
+        if not self.field:
+            return [(1, 1.0, point.signal)]
+        return [(sign, (1 + sign * self.teacher_mean) / 2, point.signal + sign * self.field) for sign in (1, -1)]
+
     def average(self, function, point):
         """E f(κ + ξ* θ + √v z)."""
-        signs = (1, -1) if self.field else (1,)
-        shares = [(1 + sign * self.teacher_mean) / 2 if self.field else 1.0 for sign in signs]
-        fields = [point.signal + sign * self.field for sign in signs]
-        return sum(
-            share * gaussian_average(function, field, point.noise) for share, field in zip(shares, fields, strict=True)
-        )
+        return sum(share * gaussian_average(function, mean, point.noise) for _, share, mean in self.parts(point))
 
-    def average_mean(self, point):
-        """E λ over sites, which a field alone makes other than 0 on average."""
-        if not self.field:
-            return 0.0
-        up, down = (gaussian_average(np.tanh, point.signal + sign * self.field, point.noise) for sign in (1, -1))
-        return (1 + self.teacher_mean) / 2 * up - (1 - self.teacher_mean) / 2 * down
+    def average_energy(self, point):
+        """E θ λ, of the synapses in the field of the prior."""
+        of_parts = ((sign * share, mean) for sign, share, mean in self.parts(point))
+        return self.field * sum(share * gaussian_average(np.tanh, mean, point.noise) for share, mean in of_parts)
 
 
 def _of_data(point, beta, teacher_beta):
@@ -131,7 +130,7 @@ def _entropy(point, alphas, beta, teacher_beta, sites):
 
     x = _of_data(point, beta, teacher_beta)
     of_data = gaussian_average(lambda x: log2cosh(x) - log_likelihood(x), *x) + rest / 2
-    of_synapses = sites.average(log2cosh, point) - sites.field * sites.average_mean(point)
+    of_synapses = sites.average(log2cosh, point) - sites.average_energy(point)
     conjugate = point.signal * point.overlap + point.noise * (1 - point.self_overlap) / 2
     return alphas * of_data - conjugate + of_synapses
 
@@ -139,9 +138,7 @@ def _entropy(point, alphas, beta, teacher_beta, sites):
 def _sign_overlap(point, sites):
     """E sign(κ + ξ* θ + √v z)."""
     width = np.sqrt(np.maximum(2 * point.noise, np.finfo(float).tiny))
-    of_parts = [scipy.special.erf((point.signal + sign * sites.field) / width) for sign in (1, -1)]
-    shares = (1 + sites.teacher_mean) / 2, (1 - sites.teacher_mean) / 2
-    return shares[0] * of_parts[0] + shares[1] * of_parts[1]
+    return sum(share * scipy.special.erf(mean / width) for _, share, mean in sites.parts(point))
 
 
 def _check_temperatures(beta, teacher_beta):

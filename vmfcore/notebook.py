@@ -1,4 +1,4 @@
-"""What the pages share: figures in files, images side by side, and error bars.
+"""What the pages share: figures in files, images side by side, schemes of networks, and error bars.
 
 matplotlib is imported here and nowhere else in the package, so that ``import vmfcore`` does without it.
 """
@@ -63,6 +63,46 @@ def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
     ax.set_title(title)
     ax.set_axis_off()
     return ax.imshow(tiles.reshape(n_rows * (SIDE + 2), -1), vmin=-1, vmax=1, interpolation="none")
+
+
+def draw_network(ax: Axes, couplings, hidden_fields=None, *, visible: str = "σ", hidden: str = "h", title="") -> None:
+    """The scheme of a network of two layers: units, couplings, and fields that act on hidden units.
+
+    Parameters
+    ----------
+    ax : Axes
+        Loses its axes.
+    couplings : (N, P) array
+        Positive ones are drawn as full lines, negative ones dashed; the largest is the widest, zeros are left out.
+    hidden_fields : (P,) array or None
+        Arrows from above, up where they are positive.
+    visible, hidden : str
+        Letters of the units, which get their numbers as subscripts.
+    title : str
+    """
+    couplings = checks.array((None, None), couplings=couplings)
+    n_visible, n_hidden = couplings.shape
+    fields = np.zeros(n_hidden) if hidden_fields is None else checks.array((n_hidden,), hidden_fields=hidden_fields)
+    # both layers are centred, the hidden one above
+    x_visible, x_hidden = (np.arange(n) - (n - 1) / 2 for n in (n_visible, n_hidden))
+    x_hidden = x_hidden * max(1.0, 0.6 * n_visible / n_hidden)
+    widths = 3 * np.abs(couplings) / max(np.abs(couplings).max(), 1e-300)
+    for (i, mu), width in np.ndenumerate(widths):
+        colour, dashes = ("C0", "-") if couplings[i, mu] > 0 else ("C1", (0, (2, 1)))
+        if width > 0:
+            ends = [x_visible[i], x_hidden[mu]], [0.0, 1.0]
+            ax.plot(*ends, color=colour, linestyle=dashes, marker="", linewidth=width, zorder=1)
+    for letter, y, xs in ((visible, 0.0, x_visible), (hidden, 1.0, x_hidden)):
+        ax.scatter(xs, np.full(len(xs), y), s=420, facecolor="white", edgecolor="k", zorder=2)
+        for k, x in enumerate(xs, start=1):
+            ax.text(x, y, f"${letter}_{k}$", ha="center", va="center", zorder=3)
+    for x, field in zip(x_hidden, fields, strict=True):
+        if field:
+            tip, tail = ((x, 1.55), (x, 1.2)) if field > 0 else ((x, 1.2), (x, 1.55))
+            ax.annotate("", tip, tail, arrowprops={"arrowstyle": "-|>", "color": "C2", "lw": 2})
+    ax.set(title=title, xlim=(min(x_visible[0], x_hidden[0]) - 0.6, max(x_visible[-1], x_hidden[-1]) + 0.6))
+    ax.set_ylim(-0.3, 1.7)
+    ax.set_axis_off()
 
 
 def committed(name: str) -> tuple[dict, dict]:

@@ -106,3 +106,50 @@ def test_committed_results_are_found_wherever_one_is(tmp_path, monkeypatch):
         notebook.committed("nothing")
     with pytest.raises(TypeError, match=r"^name must be str, got 3$"):
         notebook.committed(3)
+
+
+def test_colours_of_the_pages_differ_in_grey():
+    with plt.style.context("vmfcore.pages"):
+        colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    linear = [np.array(mpl.colors.to_rgb(colour)) ** 2.2 for colour in colours]
+    lightness = 116 * np.cbrt(np.array(linear) @ [0.2126, 0.7152, 0.0722]) - 16  # of CIE L*a*b*, 0 to 100
+    # neighbours by ten, which the eye tells from each other; and none so light that it is lost on white
+    assert np.all(np.diff(lightness) > 10)
+    assert lightness[-1] < 80
+
+
+def test_a_network_is_drawn_with_lines_as_wide_as_its_couplings_are_large(ax):
+    notebook.draw_network(ax, [[1.0, -2.0], [0.0, 0.5]], [3.0, -1.0], visible="x", title="two and two")
+    assert [(line.get_linewidth(), line.get_linestyle()) for line in ax.lines] == [(1.5, "-"), (3.0, "--"), (0.75, "-")]
+    letters = [text.get_text() for text in ax.texts]
+    assert letters[:4] == ["$x_1$", "$x_2$", "$h_1$", "$h_2$"]
+    up, down = (text for text in ax.texts if hasattr(text, "xyann") and not text.get_text())
+    assert up.xy[1] > up.xyann[1]
+    assert down.xy[1] < down.xyann[1]
+    with pytest.raises(ValueError, match=r"hidden_fields must be a non-empty array of shape \(2\), got shape \(3,\)"):
+        notebook.draw_network(ax, np.eye(2), np.ones(3))
+
+
+def test_sliders_draw_anew_in_the_place_of_the_first_picture(monkeypatch):
+    shown, drawn = [], []
+
+    class Picture:
+        def update(self, figure):
+            drawn.append(figure)
+
+    def display(*things, display_id=False):
+        shown.extend(things)
+        return Picture() if display_id else None
+
+    def draw(width=2.0, number=3, kind="b"):
+        return width, number, kind
+
+    monkeypatch.setattr(notebook, "display", display)
+    notebook.sliders(draw, width=(0.0, 4.0, 0.5), number=(1, 9, 2), kind=["a", "b"])
+    first, width, number, kind = shown
+    assert first == (2.0, 3, "b")
+    width.value, number.value, kind.value = 3.5, 5, "a"
+    assert drawn == [(3.5, 3, "b"), (3.5, 5, "b"), (3.5, 5, "a")]
+    assert (number.min, number.max, width.step) == (1, 9, 0.5)
+    with pytest.raises(ValueError, match="ranges must be those of width, number, kind, got width"):
+        notebook.sliders(draw, width=(0.0, 4.0, 0.5))

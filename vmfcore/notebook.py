@@ -1,11 +1,15 @@
-"""What the pages share: figures in files, images side by side, schemes of networks, and error bars.
+"""What the pages share: figures in files, images side by side, schemes of networks, sliders, and error bars.
 
 matplotlib is imported here and nowhere else in the package, so that ``import vmfcore`` does without it.
 """
 
+import inspect
 from pathlib import Path
 
+import ipywidgets as widgets
 import numpy as np
+from IPython.display import display
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -103,6 +107,45 @@ def draw_network(ax: Axes, couplings, hidden_fields=None, *, visible: str = "σ"
     ax.set(title=title, xlim=(min(x_visible[0], x_hidden[0]) - 0.6, max(x_visible[-1], x_hidden[-1]) + 0.6))
     ax.set_ylim(-0.3, 1.7)
     ax.set_axis_off()
+
+
+def sliders(draw, **ranges) -> None:
+    """A picture, and below it sliders that draw it anew in its place.
+
+    In a batch run nobody moves them and the first picture stays.  The cell is over before the first move, so that the
+    messages of widgets cannot hold up whoever executes the notebook.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns a figure; the defaults of its arguments are where the sliders start.
+    **ranges
+        Of each argument: (low, high, step), whole numbers or not, or a list to choose from.
+    """
+    starts = {name: parameter.default for name, parameter in inspect.signature(draw).parameters.items()}
+    if set(starts) != set(ranges):
+        raise ValueError(f"ranges must be those of {', '.join(starts)}, got {', '.join(ranges)}")
+    controls = {name: _control(name, starts[name], limits) for name, limits in ranges.items()}
+    picture = display(draw(**starts), display_id=True)
+    plt.close()
+
+    def moved(_):
+        picture.update(draw(**{name: control.value for name, control in controls.items()}))
+        plt.close()
+
+    for control in controls.values():
+        control.observe(moved, names="value")
+    display(*controls.values())
+
+
+def _control(name, start, limits):
+    """A slider, or a list to choose from."""
+    if isinstance(limits, list):
+        return widgets.Dropdown(options=limits, value=start, description=name)
+    low, high, step = limits
+    kind = widgets.IntSlider if isinstance(start, int) else widgets.FloatSlider
+    # drawn anew when it is let go
+    return kind(start, min=low, max=high, step=step, description=name, continuous_update=False)
 
 
 def committed(name: str) -> tuple[dict, dict]:

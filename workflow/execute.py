@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import papermill
-from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -25,15 +24,6 @@ from vmfcore.files.archives import check_target
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT = 120  # seconds that a kernel may take to start
 NO_REVISION = "no revision"  # of code outside a git checkout
-
-
-# A client that answers a cell's sliders, as nbclient 0.11 does, now and then misses the reply to the cell and waits for
-# ever: 2 of 96 runs of one slider; without the answer none of 96.  What a slider draws then stands below it.
-def _leave_sliders_alone(self, message):
-    return None
-
-
-NotebookClient.on_comm_open_jupyter_widget = _leave_sliders_alone
 
 
 class Failed(Exception):

@@ -137,6 +137,7 @@ def test_every_bad_parameter_is_named_before_any_work(path):
 
 
 SPECIAL = [
+    ("01_planted_recovery", {"n_hidden": [2, 11]}, r"n_hidden must be at most 10 for message passing, got"),
     ("00_the_model", {"n_hidden": 11}, "n_hidden must be at most 10 for exact sums, got 11"),
     ("02_overlap_vs_density", {"n_jobs": 0}, "n_jobs must be an integer"),
     (
@@ -211,7 +212,7 @@ OF_SOME_MACHINES |= {
 
 SMALL = {
     "00_the_model": {"n_visible": 31, "n_steps": 10, "counted_samples": [5, 10], "n_data_sets": 2},
-    "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "alpha": 2},
+    "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "n_instances": 2, "alpha": 2},
     "02_overlap_vs_density": {"n_visible": 31, "n_seeds": 2, "n_restarts": 1, "beta": 1.2, "init": "random"},
     "04_bounds_and_dual_networks": {
         "n_problems": 6,

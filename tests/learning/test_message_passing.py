@@ -183,6 +183,23 @@ def test_an_unconverged_run_says_so_once():
     assert not result.converged
 
 
+def test_the_warning_tells_what_moved_most_the_means_or_beta():
+    _, spins = planted(61, 1, 5.0, seed=1)
+    learn = {"learn": vmf.Learn(beta="global"), "tol": 1e-12, "seed": 0}
+    results = []
+    for n_steps in (5, 6):
+        with pytest.warns(vmf.ConvergenceWarning, match="did not converge") as caught:
+            results.append(vmf.infer_weights(spins, 1, 0.6, n_steps=n_steps, **learn))
+    told = float(str(caught[0].message).split("residual ")[1].split(" >")[0])
+    before, after = (result.history.beta[-1] for result in results)
+    # the sixth sweep starts from the beta of the fifth, and tells what it moved it by when it is asked for a seventh
+    with pytest.warns(vmf.ConvergenceWarning):
+        last = vmf.infer_weights(spins, 1, 0.6, n_steps=7, **learn).history.beta[-1]
+    moved = max(results[1].history.distance[-1], abs(last - after))
+    assert told == pytest.approx(moved, rel=0.05)  # two digits are printed
+    assert before != after
+
+
 @pytest.mark.parametrize("teachers", [1, 2, 3])
 def test_hidden_units_too_many_are_refused_early_with_a_reason_and_leave_the_others_alone(teachers):
     for seed in range(2):

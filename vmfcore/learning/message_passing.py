@@ -42,6 +42,7 @@ class _Run(NamedTuple):
     converged: bool
     stability: np.ndarray  # (P,)
     prior: Prior
+    moved: float  # in the last sweep: the root mean square of λ, or what is learnt beside it, whichever moved more
 
 
 def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
@@ -80,7 +81,7 @@ def _iterate(task, state, prior, learn, n_steps, tol, watch) -> _Run:
             break
     steps, *columns = np.array(rows).T
     history = History(steps.astype(np.int64), *columns)
-    return _Run(state.means, before.beta, bound, history, bool(converged), stability(task, state), used)
+    return _Run(state.means, before.beta, bound, history, bool(converged), stability(task, state), used, moved)
 
 
 def _advice(run, n_steps):
@@ -210,7 +211,7 @@ def infer_weights(
     best = max(runs, key=lambda run: (run.converged, run.bound.total))
     if not best.converged:
         n_sweeps = best.history.step[-1] + 1
-        warn_unconverged(best.history.distance[-1], tol, n_sweeps, _advice(best, n_steps), stacklevel=3)
+        warn_unconverged(best.moved, tol, n_sweeps, _advice(best, n_steps), stacklevel=3)
     return FitResult(
         means=best.means,
         weights=signs(best.means),

@@ -206,6 +206,7 @@ OF_SOME_MACHINES |= {
         ("teacher", "q", "alpha", "found", "n_hidden", "above_uniform"),
         ("converged", "beta", "beta_error", "q_error", "bound", "held_out"),
         ("student_beta", "overlap", "mean_square", "sign_overlap"),
+        ("sweeps", "refused", "stable"),
     )
     for name in study
 }
@@ -213,7 +214,14 @@ OF_SOME_MACHINES |= {
 SMALL = {
     "00_the_model": {"n_visible": 31, "n_steps": 10, "counted_samples": [5, 10], "n_data_sets": 2},
     "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "n_instances": 2, "alpha": 2},
-    "02_overlap_vs_density": {"n_visible": 31, "n_seeds": 2, "n_restarts": 1, "beta": 1.2, "init": "random"},
+    "02_overlap_vs_density": {
+        "n_visible": 31,
+        "alphas": [1.0, 4.0],
+        "n_seeds": 2,
+        "n_restarts": 1,
+        "beta": 1.2,
+        "init": "random",
+    },
     "04_bounds_and_dual_networks": {
         "n_problems": 6,
         "n_trained": 2,
@@ -225,6 +233,8 @@ SMALL = {
     },
     "05_learning_rules": {
         "n_visible": 61,
+        "alphas": [1.0, 4.0],
+        "step_sizes": [0.1, 1.0],
         "start_hidden": 2,
         "n_seeds": 2,
         "n_starts": 2,
@@ -258,6 +268,8 @@ SMALL = {
         "n_hidden": 60,
         "n_instances": 3,
         "edge_instances": 2,
+        "edge_sizes": [75, 150],
+        "ratios": [0.5, 1.0],
         "border_size": 60,
         "n_sweeps": 50,
     },

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import ClassVar
 
 import matplotlib as mpl
 import numpy as np
+import papermill
 import pytest
 from matplotlib import pyplot as plt
+from papermill.exceptions import PapermillExecutionError
 
 from vmfcore import notebook
 
@@ -153,3 +157,38 @@ def test_sliders_draw_anew_in_the_place_of_the_first_picture(monkeypatch):
     assert (number.min, number.max, width.step) == (1, 9, 0.5)
     with pytest.raises(ValueError, match="ranges must be those of width, number, kind, got width"):
         notebook.sliders(draw, width=(0.0, 4.0, 0.5))
+
+
+PARAMETERS = "n_visible: int = 100  # N, visible units\nalpha: float = 5.0  # M/N"
+
+
+@pytest.mark.parametrize(
+    ("injected", "message"),
+    [
+        ("# Parameters\nn_visible = 31\nalpha = 2.0\n", None),
+        ('# Parameters\nalpha = 2.0\nPAPERMILL_INPUT_PATH = "page.ipynb"\n', None),
+        ("n_visble = 31  # in a cell that papermill did not write", None),
+        ("# Parameters\nn_visble = 31\n", r"^n_visble is not a parameter of this page, did you mean n_visible\?$"),
+        ("# Parameters\nalpha = 2.0\nalph = 1.0\n", r"^alph is not a parameter of this page, did you mean alpha\?$"),
+    ],
+)
+def test_parameters_that_a_page_does_not_have_are_refused(injected, message, monkeypatch):
+    class Shell:
+        user_ns: ClassVar = {"In": ["", "import numpy", PARAMETERS, injected, "notebook.check_parameter_names()"]}
+
+    monkeypatch.setattr(notebook, "get_ipython", Shell)
+    if message is None:
+        notebook.check_parameter_names()
+    else:
+        with pytest.raises(ValueError, match=message):
+            notebook.check_parameter_names()
+
+
+def test_names_are_not_looked_at_outside_a_notebook():
+    notebook.check_parameter_names()
+
+
+def test_plain_papermill_stops_at_a_misspelt_parameter(tmp_path):
+    page = Path(__file__).resolve().parents[1] / "notebooks" / "00_the_model.ipynb"
+    with pytest.raises(PapermillExecutionError, match="n_visble is not a parameter of this page, did you mean n_vis"):
+        papermill.execute_notebook(page, tmp_path / "out.ipynb", {"n_visble": 31}, progress_bar=False)

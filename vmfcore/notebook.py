@@ -3,11 +3,14 @@
 matplotlib is imported here and nowhere else in the package, so that ``import vmfcore`` does without it.
 """
 
+import ast
 import inspect
+from difflib import get_close_matches
 from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
+from IPython import get_ipython
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -20,6 +23,30 @@ from vmfcore.data.digits import DIGITS, SIDE
 from vmfcore.files.storage import load_results
 
 FORMATS = ("png", "pdf")  # of every figure
+
+
+def check_parameter_names() -> None:
+    """Refuse parameters that papermill gives to a page and that the page does not have, as after a misspelt ``-p``.
+
+    Papermill itself runs on with the default.  It writes what it is given into a cell between the page's parameters
+    and their check, from which this is called.  Where there is no such cell nothing is looked at.
+    """
+    shell = get_ipython()
+    cells = shell.user_ns["In"][-3:] if shell else []  # the last is the one that runs
+    if len(cells) < 3 or not cells[1].startswith("# Parameters\n"):
+        return
+    known, given = (_assigned_names(cell) for cell in cells[:2])
+    for name in given:
+        if name not in known and not name.startswith("PAPERMILL_"):
+            (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
+            raise ValueError(f"{name} is not a parameter of this page, did you mean {nearest}?")
+
+
+def _assigned_names(source):
+    """Names to which the lines of a cell give values."""
+    lines = ast.parse(source).body
+    targets = [getattr(line, "target", None) or line.targets[0] for line in lines]
+    return [target.id for target in targets]
 
 
 def save(fig: Figure, name: str, out: str) -> None:

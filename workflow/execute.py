@@ -23,6 +23,7 @@ from vmfcore.files.archives import check_target
 
 ROOT = Path(__file__).resolve().parents[1]
 START_TIMEOUT = 120  # seconds that a kernel may take to start
+N_KERNELS = 2  # one may die for want of memory that something else had; a check that fails would fail again
 NO_REVISION = "no revision"  # of code outside a git checkout
 
 
@@ -46,15 +47,15 @@ def revision():
         return NO_REVISION
 
 
-def execute(notebook, output, parameters, timeout=None, progress=False):
+def execute(notebook, output, parameters, timeout=None):
     """What the run of a notebook with these parameters `Spent`; `Failed`, in one line, if it does not get through."""
     os.environ.setdefault("IPYTHONDIR", str(ROOT / "tests" / "ipython"))
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     name = Path(notebook).name
-    options = {"progress_bar": progress, "start_timeout": START_TIMEOUT, "execution_timeout": timeout}
+    options = {"start_timeout": START_TIMEOUT, "execution_timeout": timeout}
     start = time.perf_counter()
     try:
-        papermill.execute_notebook(str(notebook), str(output), parameters, **options)
+        execute_with_another_kernel(str(notebook), str(output), parameters, **options)
     except PapermillExecutionError as error:
         raise Failed(f"{name}, cell {error.exec_count}: {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
@@ -66,6 +67,16 @@ def execute(notebook, output, parameters, timeout=None, progress=False):
     per_mb = 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return Spent(seconds, peak / per_mb)
+
+
+def execute_with_another_kernel(*arguments, **options):
+    """Execute a notebook, and once more from its start if its kernel dies."""
+    for _ in range(N_KERNELS - 1):
+        try:
+            return papermill.execute_notebook(*arguments, progress_bar=sys.stderr.isatty(), **options)
+        except DeadKernelError:
+            print("its kernel died: once more", file=sys.stderr)
+    return papermill.execute_notebook(*arguments, progress_bar=sys.stderr.isatty(), **options)
 
 
 def save_complete_results(source, target, parameters, spent):
@@ -87,7 +98,6 @@ def argument_parser():
     parser.add_argument("-f", metavar="FILE", help="parameters in a YAML file; -y and -p go before them")
     parser.add_argument("--results", metavar="FILE", help="complete results: with parameters, time, memory, revision")
     parser.add_argument("--timeout", type=int, metavar="SECONDS", help="longest time of a cell")
-    parser.add_argument("--progress", action="store_true", help="show a bar")
     return parser
 
 
@@ -128,7 +138,7 @@ def run(arguments):
         check_results(arguments.results, parameters["out"])
     # defaults are in the notebook already
     injected = {name: parameters[name] for name in given}
-    spent = execute(arguments.notebook, arguments.output, injected, arguments.timeout, arguments.progress)
+    spent = execute(arguments.notebook, arguments.output, injected, arguments.timeout)
     if arguments.results:
         save_complete_results(f"{parameters['out']}/results.npz", Path(arguments.results), parameters, spent)
 

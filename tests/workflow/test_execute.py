@@ -1,6 +1,7 @@
 """One run: its parameters and its arguments are checked before any work (tests/faults.py lets runs die)."""
 
 import pytest
+from nbclient.exceptions import DeadKernelError
 
 import execute
 from parameters import Refused, check_names_and_types, check_ranges
@@ -67,3 +68,29 @@ def test_options_on_the_command_line_go_before_those_in_a_file(notebook, tmp_pat
     options = ["-f", str(file), "-y", "{beta: 2.0, seed: 2}", "-p", "seed", "3"]
     arguments = execute.argument_parser().parse_args([str(notebook), "out.ipynb", *options])
     assert execute.given_parameters(arguments) == {"alpha": 1.0, "beta": 2.0, "seed": "3"}
+
+
+@pytest.mark.parametrize(
+    ("errors", "n_runs", "raised"),
+    [
+        ([], 1, None),
+        ([DeadKernelError("died")], 2, None),
+        ([DeadKernelError("died")] * 3, 2, DeadKernelError),
+        ([AssertionError("a check that fails once fails again")], 1, AssertionError),
+    ],
+)
+def test_only_a_kernel_that_died_is_tried_again(errors, n_runs, raised, monkeypatch):
+    runs = []
+
+    def run_notebook(*arguments, **options):
+        runs.append(arguments)
+        if len(runs) <= len(errors):
+            raise errors[len(runs) - 1]
+
+    monkeypatch.setattr(execute.papermill, "execute_notebook", run_notebook)
+    if raised:
+        with pytest.raises(raised):
+            execute.execute_with_another_kernel("in.ipynb", "out.ipynb", {})
+    else:
+        execute.execute_with_another_kernel("in.ipynb", "out.ipynb", {})
+    assert runs == [("in.ipynb", "out.ipynb", {})] * n_runs

@@ -9,19 +9,20 @@ CONFIG ?= $(error CONFIG must be a sweep, as in make sweep CONFIG=workflow/sweep
 # the file of a sweep, or the bare name of one in workflow/sweeps
 SWEEP = $(or $(wildcard workflow/sweeps/$(CONFIG).yaml),$(CONFIG))
 PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile
-SNAKEMAKE := $(BIN)/snakemake --workflow-profile workflow/profiles/$(PROFILE)
+BATCH := $(BIN)/python workflow/batch.py $(PROFILE)
+# of a notebook in make run, in place of that in workflow/config.yaml: with 1, two run at once on two cores
+THREADS_OF_ONE := $(if $(THREADS),--config threads=$(THREADS))
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .PHONY: run sweep report unlock test bench bench-peers lint notebooks lock minimum clean
 
 run: .venv/ready
-	$(SNAKEMAKE) --rerun-incomplete
+	@$(BATCH) run $(THREADS_OF_ONE)
 	@echo "Done. Executed notebooks (.ipynb, .html), their figures and results, and summary.csv are in runs/"
 
-# what is there is whole: jobs write their results in one step
 sweep: .venv/ready
-	$(SNAKEMAKE) sweep --ignore-incomplete --config "sweep=$(SWEEP)"
+	@$(BATCH) sweep "$(SWEEP)"
 	@echo "Done. The table, what each job took, and the figure are in runs/sweeps/$(basename $(notdir $(SWEEP)))/"
 
 # of make run, or with CONFIG=... of that sweep
@@ -59,7 +60,7 @@ lint: .venv/ready
 
 # execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
 notebooks: .venv/ready
-	$(SNAKEMAKE) --rerun-incomplete runs/02_overlap_vs_density.html
+	$(BIN)/snakemake --workflow-profile workflow/profiles/local --rerun-incomplete runs/02_overlap_vs_density.html
 	cp runs/02_overlap_vs_density/overlap_against_density.png notebooks/
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb

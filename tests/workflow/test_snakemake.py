@@ -27,7 +27,9 @@ def snakemake(profile, *arguments):
 
 
 def run_sweep(profile, path, folder):
-    return snakemake(profile, "sweep", "--ignore-incomplete", "--config", f"sweep={path}", f"runs={folder}")
+    # what make sweep runs
+    command = [sys.executable, "workflow/batch.py", profile, "sweep", str(path), "--nolock", "--config"]
+    return subprocess.run([*command, f"runs={folder}"], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_the_profile_of_slurm_plans_the_same_jobs(small_sweep, tmp_path):
@@ -50,6 +52,9 @@ def test_a_sweep_from_its_file_to_its_table(small_sweep, tmp_path, notebook):
     for profile in ("cluster-generic", "local"):
         done = run_sweep(profile, small_sweep, tmp_path / profile)
         assert done.returncode == 0, done.stderr[-3000:]
+        # a line a notebook, and no word of the scheduler's
+        assert re.fullmatch(r"(alpha-2.0_seed-[01]_\w{8} +\d+ s\n){2}", done.stdout)
+        assert not re.search("rule|job|[\r\x1b]", done.stderr)
         tables.append((tmp_path / profile / "sweeps" / "sweep" / "table.csv").read_text())
     assert tables[0] == tables[1]
     header, *rows = tables[0].splitlines()

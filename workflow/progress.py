@@ -16,6 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from tqdm import tqdm
 
 WIDTH = 32  # of names, before the times
+SHORT = 24  # characters of a name beside the bar
 TICK = 1.0  # seconds between two moves of the bar
 BAR = "{l_bar}{bar}| {n:.1f} of {total}, {elapsed}, {remaining} to go{postfix}"
 # of Snakemake's own errors: what one job returned, and that one failed, which the job's line has told already
@@ -137,7 +138,7 @@ class LogHandler(LogHandlerBase):
                 handed_over[turn].look()
             running = [job for job in handed_over if job.fraction]
             self.bar.n = self.n_over + sum(job.fraction for job in running)
-            self.bar.set_postfix_str(", ".join(job.name for job in running))
+            self.bar.set_postfix_str(", ".join(job.name[:SHORT] for job in running[:2]))
 
     def close(self):
         self.closing.set()

@@ -20,7 +20,7 @@ ANSWER = 60  # seconds within which Slurm must answer a command
 PATIENCE = 60  # seconds that the try may wait for a node
 PAUSE = 5  # seconds between two looks at jobs of an earlier run
 LONGEST_CHECK = 200  # seconds that Snakemake may take between two looks at its jobs
-SUBMIT = ["sbatch", "--parsable", "--chdir=/", "--output=/dev/null", "--time=5"]
+SUBMIT = ["sbatch", "--parsable", "--job-name=try-a-node", "--chdir=/", "--output=/dev/null", "--time=5"]
 # of the try on a node: exit codes that say what is wrong
 NO_FOLDER, NO_VENV = 3, 4
 TRY = """#!/bin/sh

@@ -1,5 +1,5 @@
 # make run: every notebook into runs/             make sweep CONFIG=phase_diagram: a sweep     make report: one page
-# make test: unit tests, notebook regression      make bench: timings against references       make lint: style
+# make test: unit tests, notebook regression      make bench: timings against references       make lint: style, types
 # make bench-peers: another program, in an environment of its own, for make bench to compare with
 # PROFILE=slurm or cluster-generic: run and sweep on a cluster; after a kill -9: make unlock run, make unlock sweep ...
 PYTHON ?= python3
@@ -57,6 +57,7 @@ bench-peers: .venv-peers/ready
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
 notebooks: .venv/ready

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import vmfcore as vmf
+from vmfcore import notebook
+from vmfcore.data import ising
+from vmfcore.learning import full_precision
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -103,6 +106,32 @@ def test_public_functions_have_few_arguments():
                 assert len(inspect.signature(function).parameters) <= MOST_ARGUMENTS.get(name, 8), name
 
 
+def public_functions():
+    """Functions that a user calls, and methods of the classes that a user makes, with their names."""
+    for module in (vmf, vmf.theory, vmf.checks, vmf.observables, notebook, ising, full_precision):
+        for name in getattr(module, "__all__", vars(module)):
+            value = getattr(module, name)
+            if name.startswith("_") or (not hasattr(module, "__all__") and inspect.getmodule(value) is not module):
+                continue
+            members = {name: value} if inspect.isfunction(value) else {}
+            if inspect.isclass(value):
+                members = {f"{name}.{key}": getattr(member, "fget", member) for key, member in vars(value).items()}
+            for qualified, member in members.items():
+                member = getattr(member, "__func__", member)  # of class methods
+                if inspect.isfunction(member) and not qualified.rpartition(".")[2].startswith("_"):
+                    yield qualified, member
+
+
+def test_public_functions_carry_type_hints():
+    found = dict(public_functions())
+    assert {"fit", "Tap.solve", "Machine.binarized", "critical_strength", "sliders"} <= found.keys()
+    for name, function in found.items():
+        signature = inspect.signature(function)
+        assert signature.return_annotation is not signature.empty, name
+        for argument, parameter in signature.parameters.items():
+            assert argument in ("self", "cls") or parameter.annotation is not parameter.empty, f"{name}: {argument}"
+
+
 def functions():
     """Every function of the package, with the file that it is in."""
     for path in (ROOT / "vmfcore").rglob("*.py"):
@@ -177,6 +206,8 @@ TOP_LEVEL = {
     "data",
     "tests",
     ".ci",
+    ".pre-commit-config.yaml",
+    ".zenodo.json",
     "Makefile",
     "pyproject.toml",
     "requirements.lock",

@@ -6,7 +6,7 @@ Every function returns the value in the type that the rest of the code expects.
 
 import numbers
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def _one_or_list(values):
     return values[0] if len(values) == 1 else values
 
 
-def integer(minimum: int, **named: Any) -> int | list[int]:
+def integer(minimum: int, **named: Any) -> Any:
     """Integers >= ``minimum``; ``integer(1, n_hidden=n_hidden)`` returns an int, several names a list."""
     for name, value in named.items():
         if not _is_number(value, numbers.Integral):
@@ -46,7 +46,7 @@ def integer(minimum: int, **named: Any) -> int | list[int]:
     return _one_or_list([int(value) for value in named.values()])
 
 
-def real(low: float, high: float, *, closed: str = "", **named: Any) -> float | list[float]:
+def real(low: float, high: float, *, closed: str = "", **named: Any) -> Any:
     """Real numbers from ``low`` to ``high``, ends included as ``closed`` says: "", "right" or "both"."""
     opening = "[" if closed == "both" else "("
     closing = "]" if closed else ")"
@@ -78,7 +78,7 @@ def flag(**named: Any) -> None:
             raise TypeError(f"{name} must be True or False, got {value!r}")
 
 
-def option(allowed: Sequence[str], **named: Any) -> str | list[str]:
+def option(allowed: Iterable[str], **named: Any) -> Any:
     """Strings out of ``allowed``."""
     for name, value in named.items():
         if not isinstance(value, str):
@@ -147,7 +147,7 @@ def folder(**named: Any) -> None:
             raise ValueError(f"{name} must be a folder that can be made, got {value!r}: {error}") from error
 
 
-def array(shape: Sequence[int | None], *, dtype: Any = np.float64, **named: Any) -> np.ndarray | list[np.ndarray]:
+def array(shape: Sequence[int | None], *, dtype: Any = np.float64, **named: Any) -> Any:
     """Finite real arrays of the given ``shape`` (None: any length), contiguous, as ``dtype`` (None: as they are).
 
     Whatever numpy makes an array of will do: lists, tables of pandas, files in memory.  Not so masked and sparse

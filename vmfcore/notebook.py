@@ -5,8 +5,10 @@ matplotlib is imported here and nowhere else in the package, so that ``import vm
 
 import ast
 import inspect
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -17,9 +19,11 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
-from vmfcore.data.digits import DIGITS, SIDE
+from vmfcore.data.digits import SIDE
+from vmfcore.data.shipped import shipped
 from vmfcore.files.storage import load_results
 
 FORMATS = ("png", "pdf")  # of every figure
@@ -66,7 +70,7 @@ def save(fig: Figure, name: str, out: str) -> None:
         fig.savefig(Path(out) / f"{name}.{kind}")
 
 
-def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
+def show(ax: Axes, columns: ArrayLike, n_rows: int, title: str) -> AxesImage:
     """Images of 28 x 28 pixels side by side, in one plot without axes.
 
     Parameters
@@ -96,7 +100,15 @@ def show(ax: Axes, columns, n_rows: int, title: str) -> AxesImage:
     return ax.imshow(tiles.reshape(n_rows * (SIDE + 2), -1), vmin=-1, vmax=1, interpolation="none")
 
 
-def draw_network(ax: Axes, couplings, hidden_fields=None, *, visible: str = "σ", hidden: str = "h", title="") -> None:
+def draw_network(
+    ax: Axes,
+    couplings: ArrayLike,
+    hidden_fields: ArrayLike | None = None,
+    *,
+    visible: str = "σ",
+    hidden: str = "h",
+    title: str = "",
+) -> None:
     """The scheme of a network of two layers: units, couplings, and fields that act on hidden units.
 
     Parameters
@@ -111,15 +123,15 @@ def draw_network(ax: Axes, couplings, hidden_fields=None, *, visible: str = "σ"
         Letters of the units, which get their numbers as subscripts.
     title : str
     """
-    couplings = checks.array((None, None), couplings=couplings)
-    n_visible, n_hidden = couplings.shape
+    weights = checks.array((None, None), couplings=couplings)
+    n_visible, n_hidden = weights.shape
     fields = np.zeros(n_hidden) if hidden_fields is None else checks.array((n_hidden,), hidden_fields=hidden_fields)
     # both layers are centred, the hidden one above
     x_visible, x_hidden = (np.arange(n) - (n - 1) / 2 for n in (n_visible, n_hidden))
     x_hidden = x_hidden * max(1.0, 0.6 * n_visible / n_hidden)
-    widths = 3 * np.abs(couplings) / max(np.abs(couplings).max(), 1e-300)
+    widths = 3 * np.abs(weights) / max(np.abs(weights).max(), 1e-300)
     for (i, mu), width in np.ndenumerate(widths):
-        colour, dashes = ("C0", "-") if couplings[i, mu] > 0 else ("C1", (0, (2, 1)))
+        colour, dashes = ("C0", "-") if weights[i, mu] > 0 else ("C1", (0, (2, 1)))
         if width > 0:
             ends = [x_visible[i], x_hidden[mu]], [0.0, 1.0]
             ax.plot(*ends, color=colour, linestyle=dashes, marker="", linewidth=width, zorder=1)
@@ -136,7 +148,7 @@ def draw_network(ax: Axes, couplings, hidden_fields=None, *, visible: str = "σ"
     ax.set_axis_off()
 
 
-def sliders(draw, **ranges) -> None:
+def sliders(draw: Callable[..., Figure], **ranges: Any) -> None:
     """A picture, and below it sliders that draw it anew in its place.
 
     In a batch run nobody moves them and the first picture stays.  The cell is over before the first move, so that the
@@ -176,7 +188,7 @@ def _control(name, start, limits):
 
 
 def committed(name: str) -> tuple[dict, dict]:
-    """Results of a long study that the repository holds, in data/: the table and the values of `load_results`.
+    """Results of a long study that come with the package: the table and the values of `load_results`.
 
     Parameters
     ----------
@@ -184,10 +196,10 @@ def committed(name: str) -> tuple[dict, dict]:
         Of the sweep that found them.
     """
     checks.instance(str, name=name)
-    return load_results(DIGITS.with_name(f"{name}.npz"))
+    return load_results(shipped(f"{name}.npz"))
 
 
-def draw_machines(axes, table, name: str, **style) -> None:
+def draw_machines(axes: Sequence[Axes], table: dict, name: str, **style: Any) -> None:
     """Test likelihood of one kind of machine with the brackets of ln Z, against storage and against P.
 
     Parameters
@@ -207,7 +219,7 @@ def draw_machines(axes, table, name: str, **style) -> None:
         ax.errorbar(x, mean, bars, linestyle="none", **style)
 
 
-def mean_and_error(values, axis: int = -1):
+def mean_and_error(values: ArrayLike, axis: int = -1) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the seeds, and its standard error.
 
     Parameters
@@ -236,7 +248,7 @@ def mean_and_error(values, axis: int = -1):
     return values.mean(axis=axis), values.std(axis=axis, ddof=ddof) / np.sqrt(n_seeds)
 
 
-def error_bars(ax: Axes, x, values, **style) -> ErrorbarContainer:
+def error_bars(ax: Axes, x: ArrayLike, values: ArrayLike, **style: Any) -> ErrorbarContainer:
     """Points at the means over the seeds, with bars of one standard error up and down.
 
     Parameters

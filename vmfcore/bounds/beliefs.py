@@ -55,14 +55,14 @@ class Prior:
                 f"correlation must leave |mean| + √|correlation| < 1, got {self.correlation} and mean {self.mean}"
             )
 
-    def check_independent(self):
+    def check_independent(self) -> None:
         """ValueError unless the synapses are independent, as a factorized Q takes them."""
         if self.correlation:
             raise ValueError(
                 f"prior.correlation must be 0 for a factorized Q, got {self.correlation}: infer_weights can use it"
             )
 
-    def log_weights(self, n_hidden):
+    def log_weights(self, n_hidden: int) -> np.ndarray:
         """ln P0 of all 2^P states of one site, in the order of `hidden_states`."""
         checks.correlation(n_hidden, correlation=self.correlation)
         spread = np.full(n_hidden, np.sqrt(abs(self.correlation)))
@@ -72,12 +72,12 @@ class Prior:
         components = [np.prod(0.5 * (1 + (self.mean + c * spread) * states), axis=1) for c in (-1, 1)]
         return np.log(0.5 * sum(components))
 
-    def correlations(self, n_hidden):
+    def correlations(self, n_hidden: int) -> tuple[float, float]:
         """The smallest and the largest q that so many hidden units can have with this mean."""
         largest = (1 - abs(self.mean)) ** 2 * (1 - CERTAIN)
         return -largest if n_hidden == 2 else 0.0, largest
 
-    def matched(self, average):
+    def matched(self, average: np.ndarray) -> "Prior":
         r"""This prior with the correlation at which states drawn from average, (2^P,), are most likely.
 
         .. math:: q = \arg\max_q \sum_\xi \bar b(\xi) \ln P_0(\xi; q), \qquad P = 2: q = \langle\xi_1\xi_2\rangle

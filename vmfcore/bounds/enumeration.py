@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
@@ -22,7 +23,7 @@ class ExactPosterior(NamedTuple):
     means: np.ndarray  # (N, P), posterior means of the synapses
 
 
-def exact_posterior(spins, n_hidden: int, beta: float, *, prior: Prior = Prior()) -> ExactPosterior:
+def exact_posterior(spins: ArrayLike, n_hidden: int, beta: float, *, prior: Prior = Prior()) -> ExactPosterior:
     r"""Log-evidence ln Σ_ξ P0(ξ) Π_a P(σ^a|ξ) and posterior means by the sum over all 2^(NP) weights.
 
     Parameters
@@ -91,7 +92,7 @@ def _log_weights(spins, beta, site_prior, n_hidden):
     return log_weights
 
 
-def mean_log_partition(means, beta: float) -> float:
+def mean_log_partition(means: ArrayLike, beta: float) -> float:
     r"""<ln Z(ξ)>_Q itself, which `bound` must approximate, for few hidden units and any number of visible ones.
 
     ln Z depends only on how many sites have each of the 2^(P-1) kinds of synapses, counted up to a common sign; the

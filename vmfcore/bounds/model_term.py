@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy
+from numpy.typing import DTypeLike
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior
@@ -117,11 +118,11 @@ class Annealed:
         if self.solver is not None:
             checks.instance(Solver, solver=self.solver)
 
-    def for_size(self, n_visible, n_hidden, tol, dtype=np.float64):
+    def for_size(self, n_visible: int, n_hidden: int, tol: float, dtype: DTypeLike = np.float64) -> "Annealed":
         """The term with the solver that it takes for so many units, and this tolerance where that has none."""
         return _with_solver(self, n_visible, n_hidden, tol, dtype)
 
-    def evaluate(self, q: Posterior, warm_start=COLD, with_value=True) -> ModelTerm:
+    def evaluate(self, q: Posterior, warm_start: WarmStart = COLD, with_value: bool = True) -> ModelTerm:
         """<ln Z>_Q a sample and its derivatives; without the value where it is not asked for."""
         n_visible = q.means.shape[1]
         scales = q.scales
@@ -129,15 +130,16 @@ class Annealed:
         couplings, log_slack = dual_couplings(q.means, scales, with_value)
         # message passing sees one state of the network: of two that mirror each other, one is chosen
         visible_fields, hidden_fields = q.fields
-        log_z, pinned = 0.0, None
+        assert self.solver is not None, "for_size chooses one"
+        of_the_mirror, pinned = 0.0, None
         if self.solver.has_one_state and not q.has_fields:
             pinned = _most_coupled(couplings, warm_start.pinned)
             hidden_fields[np.arange(len(pinned)), pinned] = PINNED
-            log_z = np.log(2.0) - PINNED
+            of_the_mirror = np.log(2.0) - PINNED
         networks = Networks(couplings, visible_fields, hidden_fields[:, None])
         averages = self.solver.averages(networks, np.ones(1), warm_start.messages)
         # the value, and the chain rule from J to λ and β
-        log_z = log_z + averages.log_partition[:, 0]
+        log_z = of_the_mirror + averages.log_partition[:, 0]
         value = n_visible * (log2cosh(scales) - np.log(2.0)).sum(axis=1) + 0.5 * log_slack + log_z
         correlations = np.ascontiguousarray(averages.correlations, q.means.dtype)
         response = Response(q.means, correlations, t, -(t**2), np.exp(-2 * scales))
@@ -194,13 +196,13 @@ class Quenched:
             checks.instance(Exact | Cavity | Tap, solver=self.solver)
         checks.keep(self, n_points=checks.integer(1, n_points=self.n_points))
 
-    def for_size(self, n_visible, n_hidden, tol, dtype=np.float64):
+    def for_size(self, n_visible: int, n_hidden: int, tol: float, dtype: DTypeLike = np.float64) -> "Quenched":
         """The term with the solver that it takes for so many units, and this tolerance where that has none."""
         if n_hidden > 2:
             checks.power_of_two(n_points=self.n_points)
         return _with_solver(self, n_visible, n_hidden, tol, dtype)
 
-    def evaluate(self, q: Posterior, warm_start=COLD, with_value=True) -> ModelTerm:
+    def evaluate(self, q: Posterior, warm_start: WarmStart = COLD, with_value: bool = True) -> ModelTerm:
         """E_z ln Z a sample and its derivatives, always with the value, which costs nothing beside them."""
         means, dtype = q.means, q.means.dtype.type
         n_visible, n_hidden = means.shape[1:]
@@ -208,6 +210,7 @@ class Quenched:
         z, weights = hidden_field_points(n_hidden, self.n_points)
         if q.has_fields:
             z, weights = np.concatenate([z, -z]), np.concatenate([weights, weights]) / 2
+        assert self.solver is not None, "for_size chooses one"
         # one network for each z: what λ leaves open acts as a random field on the hidden units
         scales = q.scales.astype(dtype)[:, None]
         couplings = scales * means
@@ -222,7 +225,8 @@ class Quenched:
         ratio = q.scales / np.sqrt(n_visible) * ratio
         correlations = np.ascontiguousarray(averages.correlations, dtype)
         response = Response(means, correlations, q.scales, -ratio, np.ones_like(ratio))
-        of_beta = np.vecdot(couplings, averages.correlations, axis=1) + q.beta * width * of_width
+        products = np.vecdot(couplings, averages.correlations, axis=1)  # type: ignore[call-overload]  # it has axis
+        of_beta = products + q.beta * width * of_width
         m = np.einsum("k,rkn->rn", weights, averages.visible_means)
         slopes = Slopes(of_beta, m, np.einsum("k,rkp->rp", weights, r))
         return _model_term(averages.log_partition @ weights, response, slopes, averages)

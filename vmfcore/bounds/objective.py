@@ -10,9 +10,10 @@ The paper's model has no fields a, b, and one inverse temperature.
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior, Prior, kl_divergence
@@ -20,7 +21,7 @@ from vmfcore.bounds.data_term import DATA_TERMS
 from vmfcore.bounds.gradient import Gradient
 from vmfcore.bounds.model_term import COLD, Annealed, ModelTerm, Quenched, WarmStart
 from vmfcore.bounds.synapses import Slopes, total_entropy
-from vmfcore.data.packing import pack_spins, pixel_fields
+from vmfcore.data.packing import PackedSpins, pack_spins, pixel_fields
 from vmfcore.networks.network import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.networks.solvers import TOL, Gibbs
 from vmfcore.numerics.jit import one_blas_thread
@@ -64,7 +65,7 @@ class Objective:
         self.prior.check_independent()
         checks.keep(self, data_term=data_term, kl_weight=_checked_weight(self.kl_weight))
 
-    def kl_weight_at(self, done):
+    def kl_weight_at(self, done: float) -> float:
         """T where so much of a climb is done, from 0 to 1."""
         if not isinstance(self.kl_weight, tuple):
             return self.kl_weight
@@ -72,23 +73,25 @@ class Objective:
         return first * (last / first) ** done
 
     @property
-    def is_sampled(self):
+    def is_sampled(self) -> bool:
         """Whether the averages of the dual network come from chains."""
         return isinstance(self.model_term.solver, Gibbs)
 
     @property
-    def bound_every(self):
+    def bound_every(self) -> int | None:
         """Steps between two bounds that chains are to tell in a fit; None of other solvers."""
-        return self.model_term.solver.bound_every if self.is_sampled else None
+        solver = self.model_term.solver
+        return solver.bound_every if isinstance(solver, Gibbs) else None
 
-    def for_size(self, n_visible, n_hidden, tol, dtype=np.float64):
+    def for_size(self, n_visible: int, n_hidden: int, tol: float, dtype: DTypeLike = np.float64) -> "Objective":
         """The objective whose model term has a solver that fits, with this tolerance where that has none."""
         return replace(self, model_term=self.model_term.for_size(n_visible, n_hidden, tol, dtype))
 
-    def cold_start(self, data, seed):
+    def cold_start(self, data: PackedSpins, seed: int) -> WarmStart:
         """What the first evaluation starts from; chains start from independent pixels with the means of the data."""
-        base = pixel_fields(data) if self.is_sampled else None
-        return WarmStart(self.model_term.solver.cold_start(base, seed))
+        solver = self.model_term.solver
+        assert solver is not None, "for_size chooses one"
+        return WarmStart(solver.cold_start(pixel_fields(data) if self.is_sampled else None, seed))
 
 
 def _checked_weight(kl_weight):
@@ -139,10 +142,10 @@ def evaluate(data, q: Posterior, objective, warm_start=COLD, *, n_samples=None, 
     )
     hidden_means = of_data.hidden_fields / len(data.bits)
     if not with_value:
-        unknown = np.full(len(q.means), np.nan)
+        unknown: Any = np.full(len(q.means), np.nan)
         return Evaluation(Bound(unknown, unknown, unknown, unknown), gradient, slopes, unknown, hidden_means, model)
     value = share * of_data.value
-    if q.has_fields:
+    if q.visible_fields is not None:
         value = value + share * (q.visible_fields @ spins)
     entropy = total_entropy(q.means)
     kl = kl_divergence(q.means, entropy, objective.prior.mean)
@@ -207,7 +210,15 @@ def warn_unsolved(residual, solver, stacklevel):
         warn_unconverged(residual, solver.tol, solver.max_iter, NETWORK_ADVICE, stacklevel)
 
 
-def bound(spins, means, beta, objective: Objective = Objective(), *, fields=None, seed=0) -> Bound:
+def bound(
+    spins: ArrayLike,
+    means: ArrayLike,
+    beta: float | ArrayLike,
+    objective: Objective = Objective(),
+    *,
+    fields: tuple[ArrayLike | None, ArrayLike | None] | None = None,
+    seed: int = 0,
+) -> Bound:
     r"""Variational bound L(λ) on the log-likelihood of the data, and its parts.
 
     Parameters
@@ -258,7 +269,15 @@ def bound(spins, means, beta, objective: Objective = Objective(), *, fields=None
     return Bound(*(float(part[0]) for part in evaluation.bound))
 
 
-def bound_gradient(spins, means, beta, objective: Objective = Objective(), *, fields=None, seed=0) -> np.ndarray:
+def bound_gradient(
+    spins: ArrayLike,
+    means: ArrayLike,
+    beta: float | ArrayLike,
+    objective: Objective = Objective(),
+    *,
+    fields: tuple[ArrayLike | None, ArrayLike | None] | None = None,
+    seed: int = 0,
+) -> np.ndarray:
     r"""Derivative ∂L/∂λ of `bound`.
 
     Parameters

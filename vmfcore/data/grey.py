@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import DTypeLike
 
 from vmfcore import checks
 from vmfcore.data.packing import PackedSpins
@@ -62,7 +63,7 @@ class GreyPixels:
         """(M, N)."""
         return self.levels.shape
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """The spins of epoch 0, as numpy asks for them."""
         if copy is False:
             raise ValueError("copy must not be False: spins are drawn from grey values")

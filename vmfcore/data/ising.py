@@ -16,6 +16,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 
@@ -30,7 +31,7 @@ class Thermodynamics(NamedTuple):
     specific_heat: float  # (<E²> - <E>²)/T²
     correlations: np.ndarray  # (L//2 + 1,), <σ_i σ_j> at distances 0, 1, ... along a row
 
-    def entropy(self, temperature):
+    def entropy(self, temperature: float) -> float:
         """ln Z + <E>/T, nats: what no model of the samples can be better than."""
         return self.log_partition + self.energy / temperature
 
@@ -164,7 +165,7 @@ def _drawn(weights, u):
     return (ends < u[:, None] * ends[:, -1:]).sum(axis=1)
 
 
-def ising_energies(spins) -> np.ndarray:
+def ising_energies(spins: ArrayLike) -> np.ndarray:
     """E of states (M, L²) on a torus of L x L sites, (M,) float64."""
     spins = checks.spins(spins, shape=(None, None), name="spins")
     side = round(np.sqrt(spins.shape[1]))

@@ -1,5 +1,8 @@
 """Machines and results in files, which are complete and unaltered, or refused."""
 
+from os import PathLike
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -14,7 +17,7 @@ RESERVED = ("kind", "file", "vmfcore_version", "numpy_version", "numba_version")
 STORED = "biufU"  # kinds of arrays that files keep: no pickled objects
 
 
-def save_machine(path, machine, **metadata):
+def save_machine(path: str | PathLike, machine: Machine, **metadata: Any) -> None:
     """Keep a machine in a file, synapses of ±1 as bits; the file is complete or, if anything fails, as it was before.
 
     Parameters
@@ -48,7 +51,7 @@ def save_machine(path, machine, **metadata):
     write_archive(path, "a machine", arrays)
 
 
-def load_machine(path):
+def load_machine(path: str | PathLike) -> tuple[Machine, dict]:
     """A machine that `save_machine` wrote.
 
     Parameters
@@ -80,7 +83,7 @@ def load_machine(path):
     return Machine(*parts), _plain(_under("metadata.", arrays))
 
 
-def save_results(path, *, table=None, **arrays):
+def save_results(path: str | PathLike, *, table: dict | None = None, **arrays: Any) -> None:
     """Keep results in a file, with the versions of what computed them: whole or, if anything fails, as it was before.
 
     Parameters
@@ -141,7 +144,7 @@ def _plain(arrays):
     return {name: a if a.ndim else a.item() for name, a in arrays.items()}
 
 
-def load_results(path):
+def load_results(path: str | PathLike) -> tuple[dict, dict]:
     """Results that `save_results` wrote.
 
     Parameters

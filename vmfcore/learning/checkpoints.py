@@ -45,7 +45,7 @@ class Checkpoint:
     Checkpoint(path='fit.npz', every=100)
     """
 
-    path: str
+    path: str | os.PathLike
     every: int = 100
 
     def __post_init__(self):

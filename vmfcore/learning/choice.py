@@ -3,11 +3,14 @@
 import json
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.objective import Objective
@@ -69,7 +72,15 @@ class Choice(NamedTuple):
         return "\n".join([*lines, found])
 
 
-def choose(spins, candidates, *, validation=None, folder=None, progress: bool = False, seed: int) -> Choice:
+def choose(
+    spins: ArrayLike,
+    candidates: dict[str, Callable],
+    *,
+    validation: ArrayLike | None = None,
+    folder: str | PathLike | None = None,
+    progress: bool = False,
+    seed: int,
+) -> Choice:
     r"""Learn several models from the same data, and tell which of them the data speak for.
 
     The log-evidence ln P(data | model) of a model with too few hidden units is low since it cannot explain the data,

@@ -78,7 +78,7 @@ class ClimbState(NamedTuple):
 def first_state(problem, means, real) -> ClimbState:
     """The start of the first stage for R restarts: means (R, N, P)."""
     n_restarts = len(means)
-    empty = [[] for _ in range(n_restarts)]
+    empty: list[list] = [[] for _ in range(n_restarts)]
     return _stage_state(problem, 0, 0, means, real, np.zeros(n_restarts, np.int64), empty)
 
 

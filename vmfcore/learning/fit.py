@@ -1,19 +1,22 @@
 """`fit`: learning by ascent on the variational bound."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from vmfcore import checks
 from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields, evaluate, warn_unsolved
 from vmfcore.data.grey import GreyPixels
-from vmfcore.learning.checkpoints import kept_in
+from vmfcore.learning.checkpoints import Checkpoint, kept_in
 from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
 from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural, Rule
-from vmfcore.learning.watch import check_callback, watched
+from vmfcore.learning.watch import Every, check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.numerics.jit import one_blas_thread
 from vmfcore.numerics.streams import restart_generators
@@ -22,21 +25,21 @@ TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message pas
 
 
 def fit(
-    spins,
+    spins: ArrayLike,
     n_hidden: int,
-    beta,
+    beta: float | ArrayLike,
     objective: Objective = Objective(),
     rule: Rule = Natural(),
     *,
     learn: Learn = Learn(),
-    fields=None,
-    init="random",
+    fields: tuple[ArrayLike | None, ArrayLike | None] | None = None,
+    init: str | ArrayLike = "random",
     n_restarts: int = 1,
     n_steps: int = 1000,
     batch_size: int | None = None,
-    dtype=np.float64,
-    checkpoint=None,
-    callback=None,
+    dtype: DTypeLike = np.float64,
+    checkpoint: Checkpoint | str | PathLike | None = None,
+    callback: Callable | Every | None = None,
     progress: bool = False,
     seed: int,
 ) -> FitResult:
@@ -138,7 +141,7 @@ def fit(
 
     # climb, from the start or from where the checkpoint stands, and compare the restarts at their ends
     start = {"beta": beta, "visible_fields": fields[0], "hidden_fields": fields[1], "init": init}
-    size = {"n_hidden": n_hidden, "n_restarts": n_restarts, "dtype": dtype.name}
+    size = {"n_hidden": n_hidden, "n_restarts": n_restarts, "dtype": np.dtype(dtype).name}
     with one_blas_thread(), kept_in(checkpoint, problem, start | size) as (state, keep):
         if state is None:
             state = _start(problem, beta, fields, init, (n_restarts, data.n_visible, n_hidden), dtype)
@@ -170,7 +173,7 @@ def _problem(data, grey, n_hidden, objective, rule, learn, n_steps, batch_size, 
         raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
     objective = objective.for_size(data.n_visible, n_hidden, TOL[dtype], dtype)
     # the stationary point λ = 0 of the calibrated total holds small starts: the Gaussian bound leads them away from it
-    stages = (objective,)
+    stages: tuple[Objective, ...] = (objective,)
     if objective.data_term == "calibrated" and isinstance(init, str):
         stages = (replace(objective, data_term="gaussian"), objective)
     max_beta = 0.999 * (checks.MAX_SINGLE_BETA if dtype == np.float32 else checks.MAX_BETA)

@@ -8,6 +8,7 @@ T. Tieleman, ICML (2008); centred coordinates: G. Montavon, K.-R. Müller, LNCS 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.grey import GreyPixels
@@ -43,7 +44,15 @@ class _Parameters(NamedTuple):
 
 
 def train_full_precision(
-    spins, n_hidden: int, *, n_steps: int, batch_size: int, n_chains: int, step_size: float, validation=None, seed: int
+    spins: ArrayLike,
+    n_hidden: int,
+    *,
+    n_steps: int,
+    batch_size: int,
+    n_chains: int,
+    step_size: float,
+    validation: ArrayLike | None = None,
+    seed: int,
 ) -> Machine:
     r"""The baseline of the one-bit machines: real couplings, by persistent contrastive divergence.
 
@@ -189,7 +198,7 @@ def _drawn(means, rng):
     return np.packbits(2 * rng.random(means.shape, np.float32) - 1 < means, axis=1)
 
 
-def rounded(machine: Machine, n_bits: int, spins) -> Machine:
+def rounded(machine: Machine, n_bits: int, spins: ArrayLike) -> Machine:
     r"""The machine with couplings of few bits: 2^n_bits levels in equal distances, about zero, a scale a hidden unit.
 
     The scale is the one of the least squared error; at one bit the levels are ± mean |J|.  The fields follow, so that

@@ -3,9 +3,11 @@
 The equations of a sweep stand in `vmfcore.learning.sweep`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
@@ -15,7 +17,7 @@ from vmfcore.learning.restarts import check_learner, starting_means
 from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural
 from vmfcore.learning.sweep import Task, aligned, first_state, halfway, pairs_of, stability, sweep
-from vmfcore.learning.watch import check_callback, watched
+from vmfcore.learning.watch import Every, check_callback, watched
 from vmfcore.machines.machine import signs
 from vmfcore.networks.exact import hidden_states
 from vmfcore.networks.network import warn_unconverged
@@ -114,7 +116,7 @@ def _check_learn(learn, n_hidden):
 
 
 def infer_weights(
-    spins,
+    spins: ArrayLike,
     n_hidden: int,
     beta: float,
     *,
@@ -123,10 +125,10 @@ def infer_weights(
     n_steps: int = 1000,
     tol: float = 1e-6,
     n_restarts: int = 1,
-    init="random",
+    init: str | ArrayLike = "random",
     seed: int,
     progress: bool = False,
-    callback=None,
+    callback: Callable | Every | None = None,
 ) -> FitResult:
     r"""Posterior means of ±1 synapses by message passing between data and synapses, and the log-evidence.
 

@@ -76,7 +76,7 @@ class Learn:
             raise ValueError(f"step_size must be left out where neither fields nor beta are learnt, got {step_size}")
 
     @property
-    def anything(self):
+    def anything(self) -> bool:
         """Whether anything but the synapses is learnt."""
         return self.fields or self.beta != "no"
 

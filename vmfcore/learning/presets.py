@@ -1,8 +1,10 @@
 """Choices for a purpose, as arguments of `vmfcore.fit`: ``vmf.fit(spins, P, beta, **vmf.PAPER, seed=0)``."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.model_term import Annealed, Quenched
@@ -19,7 +21,7 @@ LARGEST_BATCH = 100
 FIRST_AND_LAST_WEIGHT = (0.3, 0.02)  # T
 
 # the algorithm of Huang, arXiv:1911.07662: λ starts uniform in ±1, Adam takes 200 steps of size 0.4
-PAPER = {
+PAPER: dict[str, Any] = {
     "objective": Objective(model_term=Quenched(Cavity())),
     "rule": Adam(step_size=0.4),
     "init": "random",
@@ -27,7 +29,7 @@ PAPER = {
 }
 
 # one-bit machines of images: fields and temperatures are learnt, chains see the many states of the dual network
-IMAGES = {
+IMAGES: dict[str, Any] = {
     "objective": Objective(model_term=Annealed(Gibbs(n_chains=100, n_temperatures=1000)), kl_weight=0.3),
     "rule": Natural(step_size=0.02, schedule="linear"),
     "learn": Learn(fields=True, beta="unit", step_size=0.02),
@@ -37,7 +39,7 @@ IMAGES = {
 }
 
 
-def recipe(spins, n_hidden: int, n_steps: int = 10_000, slowness: float = 1.0) -> dict:
+def recipe(spins: ArrayLike, n_hidden: int, n_steps: int = 10_000, slowness: float = 1.0) -> dict:
     r"""Arguments of `vmfcore.fit` for binary data of any kind, from the numbers of samples, pixels and hidden units.
 
     Chains as in `IMAGES`, T falls from 0.3 to 0.02; what the sizes decide are

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.bounds.gradient import gradient_of_rows
+from vmfcore.bounds.gradient import Gradient, gradient_of_rows
 from vmfcore.bounds.synapses import GRAIN, rows_of_block, rows_of_sum
-from vmfcore.learning.parameters import Pulls, add_pulls
+from vmfcore.learning.parameters import CouplingChange, Pulls, add_pulls
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, tanh
 
@@ -78,16 +78,24 @@ class Natural:
     def __post_init__(self):
         _check_rule(self, 1.0)
 
-    def random_means(self, rng, size):
+    def random_means(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         """Where a random start begins: θ uniform in ±0.1."""
         return np.tanh(rng.uniform(-0.1, 0.1, size))
 
-    def start(self, means):
+    def start(self, means: np.ndarray) -> NaturalState:
         """The state at given means (R, N, P)."""
         natural = np.arctanh(np.clip(means, -CLIP, CLIP))
         return NaturalState(natural, np.tanh(natural))
 
-    def step(self, state, gradient, prior_mean, step_size, kl_weight, change=None):
+    def step(
+        self,
+        state: NaturalState,
+        gradient: Gradient,
+        prior_mean: float,
+        step_size: float,
+        kl_weight: float | np.ndarray,
+        change: CouplingChange | None = None,
+    ) -> tuple[NaturalState, Pulls | None]:
         """The next state, and the `Pulls` of a `CouplingChange` if there is one.
 
         From the `Gradient` of the objective without its KL; all in one pass, in which θ is overwritten.
@@ -184,16 +192,24 @@ class Adam:
     def __post_init__(self):
         _check_rule(self, 100.0)
 
-    def random_means(self, rng, size):
+    def random_means(self, rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
         """Where a random start begins: λ uniform in ±1."""
         return rng.uniform(-1, 1, size)
 
-    def start(self, means):
+    def start(self, means: np.ndarray) -> AdamState:
         """The state at given means (R, N, P)."""
         zeros = np.zeros_like(means)
         return AdamState(np.clip(means, -CLIP, CLIP), zeros, zeros, np.zeros_like(means[:, :1, :1]))
 
-    def step(self, state, gradient, prior_mean, step_size, kl_weight, change=None):
+    def step(
+        self,
+        state: AdamState,
+        gradient: Gradient,
+        prior_mean: float,
+        step_size: float,
+        kl_weight: float | np.ndarray,
+        change: CouplingChange | None = None,
+    ) -> tuple[AdamState, Pulls | None]:
         """The next state, and the `Pulls` of a `CouplingChange` if there is one.
 
         From the `Gradient` of the objective without its KL.

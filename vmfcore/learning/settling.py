@@ -1,6 +1,7 @@
 """What a finished machine still needs before it is sampled: states that are about as frequent as in the data."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.model_term import Annealed
@@ -16,7 +17,9 @@ STEP_SIZE = 0.01  # of fields, in natural steps; it falls to 0
 N_TEMPERATURES = 1000  # from independent pixels to the machine, where the chains start
 
 
-def settled(machine: Machine, spins, *, n_chains: int = 500, n_steps: int = 3000, progress=False, seed: int) -> Machine:
+def settled(
+    machine: Machine, spins: ArrayLike, *, n_chains: int = 500, n_steps: int = 3000, progress: bool = False, seed: int
+) -> Machine:
     """The same synapses with fields and temperatures that bring each state closer to the weight it has in the data.
 
     While a machine learns, its couplings push the chains on before they have seen all states.  Here the synapses stay,
@@ -77,7 +80,7 @@ def settled(machine: Machine, spins, *, n_chains: int = 500, n_steps: int = 3000
         init=weights,
         n_steps=n_steps,
         batch_size=n_chains,
-        dtype=IMAGES["dtype"] if machine.beta.max() <= checks.MAX_SINGLE_BETA else np.float64,
+        dtype=IMAGES["dtype"] if np.max(machine.beta) <= checks.MAX_SINGLE_BETA else np.float64,
         progress=progress,
         seed=seed,
     )

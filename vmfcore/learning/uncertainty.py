@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.bounds.beliefs import Prior
@@ -22,7 +23,7 @@ class StandardErrors(NamedTuple):
     correlation: float
 
 
-def standard_errors(spins, result: FitResult) -> StandardErrors:
+def standard_errors(spins: ArrayLike, result: FitResult) -> StandardErrors:
     r"""Standard errors of the β and the q that `vmfcore.infer_weights` has learnt.
 
     .. math:: \mathrm{Cov}(\beta, q) = -\Bigl[\frac{\partial^2 \Phi}{\partial(\beta, q)^2}\Bigr]^{-1}

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.packing import pixel_fields
@@ -44,7 +45,7 @@ class LogLikelihood(NamedTuple):
     from_noise: PartitionEstimate | None  # the same of those that took the way forward
 
     @property
-    def bracket(self):
+    def bracket(self) -> tuple[float, float]:
         """The smallest and the largest mean, nats a sample, that the estimates of ln Z leave."""
         estimates = [self.log_partition]
         estimates += [back.log_partition for back in (self.from_data, self.from_noise) if back is not None]
@@ -58,7 +59,7 @@ def _check_chains(solver):
 
 
 def estimate_log_partition(
-    machine: Machine, base, solver: Gibbs = MANY_CHAINS, *, reverse_from=None, seed: int
+    machine: Machine, base: ArrayLike, solver: Gibbs = MANY_CHAINS, *, reverse_from: ArrayLike | None = None, seed: int
 ) -> PartitionEstimate:
     r"""Estimate ln Z by annealed importance sampling, from independent pixels to the machine or back.
 
@@ -177,7 +178,9 @@ def visible_log_weights(data, machine):
     return log_weights
 
 
-def log_likelihood(spins, machine: Machine, solver: Exact | Gibbs | None = None, *, base=None, seed) -> LogLikelihood:
+def log_likelihood(
+    spins: ArrayLike, machine: Machine, solver: Exact | Gibbs | None = None, *, base: ArrayLike | None = None, seed: int
+) -> LogLikelihood:
     r"""Log-likelihood of data, ln P(σ) = Σ_i a_i σ_i + Σ_μ ln 2cosh(b_μ + Σ_i J_iμ σ_i) - ln Z.
 
     Parameters

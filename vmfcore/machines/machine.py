@@ -8,6 +8,7 @@ r"""Machines, trained or planted, and what one layer of them makes the other exp
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.packing import PackedSpins, check_packed, pack_spins
@@ -19,7 +20,7 @@ FAINT = 0.1  # β mean |ξ|: with 1/√N of it a coupling, all of a unit's chang
 SMALLEST_SIZE = 1e-9  # mean |λ| of a hidden unit of which nothing is left: β stays positive
 
 
-def signs(means):
+def signs(means: ArrayLike) -> np.ndarray:
     """Decided synapses, int8: +1 where the mean is not negative."""
     return np.where(np.asarray(means) >= 0, np.int8(1), np.int8(-1))
 
@@ -49,17 +50,17 @@ class Machine(NamedTuple):
     """
 
     weights: np.ndarray | PackedSpins
-    beta: np.ndarray
-    visible_fields: np.ndarray = None
-    hidden_fields: np.ndarray = None
+    beta: float | np.ndarray
+    visible_fields: np.ndarray | None = None
+    hidden_fields: np.ndarray | None = None
 
     @property
-    def couplings(self):
+    def couplings(self) -> np.ndarray:
         """J_iμ = β_μ ξ_iμ/√N, (N, P) float64."""
         return np.asarray(self.beta, np.float64) / np.sqrt(self.weights.shape[0]) * np.asarray(self.weights)
 
     @property
-    def binarized(self):
+    def binarized(self) -> "Machine":
         """The machine of one-bit synapses whose couplings are the closest: the signs of these, +1 where a mean is 0.
 
         Σ_i (β_μ λ_iμ - s ξ_iμ)² is least at ξ = sign λ and s = β_μ Σ_i |λ_iμ|/N: that is its inverse temperature, so
@@ -73,12 +74,12 @@ class Machine(NamedTuple):
         return self._replace(weights=signs(self.weights), beta=self.beta * np.maximum(sizes, SMALLEST_SIZE))
 
     @property
-    def live(self):
+    def live(self) -> np.ndarray:
         """Which hidden units say something, (P,) bool: those with β_μ Σ_i |ξ_iμ|/N above 0.1."""
         return np.asarray(self.beta) * np.abs(np.asarray(self.weights, np.float64)).mean(axis=0) > FAINT
 
     @property
-    def n_bits(self):
+    def n_bits(self) -> int:
         """Bits to keep it: 1 a synapse if all are ±1, else 32; 32 a field, if there are any, and a different β."""
         n_visible, n_hidden = self.weights.shape
         per_synapse = 1 if isinstance(self.weights, PackedSpins) or (np.abs(self.weights) == 1).all() else 32
@@ -166,7 +167,7 @@ def hidden_field_blocks(data, machine):
         yield block, fields
 
 
-def hidden_means(spins, machine: Machine) -> np.ndarray:
+def hidden_means(spins: ArrayLike, machine: Machine) -> np.ndarray:
     r"""The hidden representation of data, <h_μ> = tanh(b_μ + Σ_i J_iμ σ_i).
 
     Parameters
@@ -193,7 +194,7 @@ def hidden_means(spins, machine: Machine) -> np.ndarray:
     return to_tanh(couplings_of(machine, np.float64).on_hidden(data.bits), machine.hidden_fields)
 
 
-def visible_means(hidden, machine: Machine) -> np.ndarray:
+def visible_means(hidden: ArrayLike, machine: Machine) -> np.ndarray:
     r"""What hidden spins make the visible ones expect, <σ_i> = tanh(a_i + Σ_μ J_iμ h_μ).
 
     Parameters

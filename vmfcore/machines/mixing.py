@@ -13,6 +13,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.machines.machine import Machine, check_machine
@@ -33,7 +34,15 @@ class Mixing(NamedTuple):
     overlap: float  # q_∞, of different chains
 
 
-def autocorrelation_time(machine: Machine, n_chains=50, *, n_sweeps=1000, burn_in=200, start=None, seed) -> Mixing:
+def autocorrelation_time(
+    machine: Machine,
+    n_chains: int = 50,
+    *,
+    n_sweeps: int = 1000,
+    burn_in: int = 200,
+    start: ArrayLike | None = None,
+    seed: int,
+) -> Mixing:
     r"""Integrated autocorrelation time of block-Gibbs chains, in sweeps, from the overlaps of their visible spins.
 
     Parameters

@@ -1,13 +1,14 @@
 """Planted machines: teachers whose synapses a student is to find again."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.machines.machine import Machine, check_temperatures
 from vmfcore.numerics.streams import Stream, generator
 
 
-def planted(n_visible: int, n_hidden: int, beta, *, correlation: float = 0.0, seed: int) -> Machine:
+def planted(n_visible: int, n_hidden: int, beta: float | ArrayLike, *, correlation: float = 0.0, seed: int) -> Machine:
     r"""Random teacher: ±1 synapses, independent between sites, with <ξ_iμ ξ_iν> = q for every pair μ ≠ ν; no fields.
 
     Parameters
@@ -38,11 +39,11 @@ def planted(n_visible: int, n_hidden: int, beta, *, correlation: float = 0.0, se
     checks.integer(1, n_visible=n_visible, n_hidden=n_hidden)
     checks.integer(0, seed=seed)
     checks.correlation(n_hidden, correlation=correlation)
-    beta = check_temperatures(beta, n_hidden)
+    betas = check_temperatures(beta, n_hidden)
     rng = generator(seed, Stream.TEACHER)
     common = rng.choice(np.array([-1, 1], dtype=np.int8), size=(n_visible, 1))
     equal = rng.random((n_visible, n_hidden)) < 0.5 * (1 + np.sqrt(abs(correlation)))
     weights = np.where(equal, common, -common)
     if correlation < 0:
         weights[:, 1] *= -1
-    return Machine(weights, beta, np.zeros(n_visible), np.zeros(n_hidden))
+    return Machine(weights, betas, np.zeros(n_visible), np.zeros(n_hidden))

@@ -3,6 +3,7 @@
 from collections import deque
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.packing import PackedSpins
@@ -16,7 +17,15 @@ MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and
 N_SWEEPS = 1000  # by default, where samples cannot be drawn exactly
 
 
-def sample(machine: Machine, n_samples: int, *, start=None, clamped=None, n_sweeps=None, seed: int) -> np.ndarray:
+def sample(
+    machine: Machine,
+    n_samples: int,
+    *,
+    start: ArrayLike | None = None,
+    clamped: ArrayLike | None = None,
+    n_sweeps: int | None = None,
+    seed: int,
+) -> np.ndarray:
     r"""Samples of the visible spins, exact or by independent block-Gibbs chains.
 
     Parameters

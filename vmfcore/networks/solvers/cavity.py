@@ -1,12 +1,14 @@
 """The choice of the cavity method."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.networks.cavity import solve_cavity
-from vmfcore.networks.network import Averages, Network, NetworkState, check_network
+from vmfcore.networks.network import Averages, Network, Networks, NetworkState, check_network
 from vmfcore.networks.solvers.iteration import TOL, Iteration
 
 
@@ -48,7 +50,7 @@ class Cavity(Iteration):
     (True, 0.0)
     """
 
-    def solve(self, network: Network, start=None) -> NetworkState:
+    def solve(self, network: Network, start: ArrayLike | None = None) -> NetworkState:
         """Averages of a network.
 
         Parameters
@@ -84,7 +86,7 @@ class Cavity(Iteration):
         strongest = np.exp(2.0 * np.abs(np.swapaxes(networks.couplings, 1, 2)))[:, None]
         return np.clip(messages, 1.0 / strongest, strongest, order="C")
 
-    def averages(self, networks, weights, start):
+    def averages(self, networks: Networks, weights: np.ndarray, start: Any) -> Averages:
         """`Averages` of networks, those of the correlations with weights (K,); overwrites the messages ``start``."""
         state = solve_cavity(*networks, self.damping, self.tol, self.max_iter, start)
         averaged = np.einsum("k,rknp->rnp", weights, state.correlations)

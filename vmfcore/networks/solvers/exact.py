@@ -1,12 +1,13 @@
 """The choice of exact sums."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, sum_over_hidden
-from vmfcore.networks.network import Averages, Network, NetworkState, check_network, of_one_replica
+from vmfcore.networks.network import Averages, Network, Networks, NetworkState, check_network, of_one_replica
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Exact:
     tol: ClassVar[float] = 0.0
     has_one_state: ClassVar[bool] = False  # it sees all states of the network, mirror images included
 
-    def check_size(self, n_hidden):
+    def check_size(self, n_hidden: int) -> None:
         """ValueError where there are too many hidden units."""
         if n_hidden > MAX_SUMMED_UNITS:
             raise ValueError(
@@ -37,15 +38,15 @@ class Exact:
                 f"got {self} and {n_hidden}"
             )
 
-    def with_tol(self, tol, dtype=np.float64):
+    def with_tol(self, tol: float, dtype: DTypeLike = np.float64) -> "Exact":
         """The solver itself, which has no tolerance."""
         return self
 
-    def cold_start(self, base, seed):
+    def cold_start(self, base: np.ndarray | None, seed: int) -> None:
         """What the first call starts from: nothing."""
         return None
 
-    def solve(self, network: Network, start=None) -> NetworkState:
+    def solve(self, network: Network, start: None = None) -> NetworkState:
         """Averages of a network: see `Network` and `NetworkState`; ``start`` must be None, since a sum has none."""
         if start is not None:
             raise ValueError(f"start must be None for an exact sum, got {type(start).__name__}")
@@ -53,10 +54,10 @@ class Exact:
         self.check_size(networks.couplings.shape[2])
         log_z, m, r, c = sum_over_hidden(*(part[0] for part in networks))
         zeros, yes = np.zeros(log_z.shape), np.ones(log_z.shape, bool)
-        state = NetworkState(m, r, c, log_z, zeros.astype(np.int64), zeros, yes, None)
-        return of_one_replica(NetworkState(*(None if x is None else x[None] for x in state)), single)
+        parts = (m, r, c, log_z, zeros.astype(np.int64), zeros, yes)
+        return of_one_replica(NetworkState._make([*(part[None] for part in parts), None]), single)
 
-    def averages(self, networks, weights, start):
+    def averages(self, networks: Networks, weights: np.ndarray, start: Any) -> Averages:
         """`Averages` of networks, those of the correlations with weights (K,)."""
         # in double precision and in the order in which sums over states want them
         parts = [np.ascontiguousarray(part, np.float64) for part in networks]

@@ -1,9 +1,10 @@
 """The choice of block-Gibbs chains."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from vmfcore import checks
 from vmfcore.networks.chains import Annealing, Chains, sample_chains, start_chains
@@ -11,6 +12,7 @@ from vmfcore.networks.network import (
     FEW_CHAINS,
     Averages,
     Network,
+    Networks,
     NetworkState,
     check_network,
     of_one_replica,
@@ -57,23 +59,23 @@ class Gibbs:
             bound_every=None if self.bound_every is None else checks.integer(1, bound_every=self.bound_every),
         )
 
-    def check_size(self, n_hidden):
+    def check_size(self, n_hidden: int) -> None:
         """Any number of hidden units."""
 
-    def check_outside_fit(self):
+    def check_outside_fit(self) -> None:
         """ValueError where something is set that only a fit reads."""
         if self.bound_every is not None:
             raise ValueError(f"bound_every must be None outside a fit, got {self.bound_every}")
 
-    def with_tol(self, tol, dtype=np.float64):
+    def with_tol(self, tol: float, dtype: DTypeLike = np.float64) -> "Gibbs":
         """The solver itself, which has no tolerance."""
         return self
 
-    def cold_start(self, base, seed):
+    def cold_start(self, base: Any, seed: int) -> Annealing:
         """What the first call starts from: independent pixels at fields ``base`` (N,)."""
         return Annealing(base, self.n_chains, self.n_temperatures, seed)
 
-    def solve(self, network: Network, start=None, *, seed=0) -> NetworkState:
+    def solve(self, network: Network, start: Chains | None = None, *, seed: int = 0) -> NetworkState:
         """Averages of a network over its chains, after one sweep more.
 
         Parameters
@@ -101,10 +103,10 @@ class Gibbs:
         if not single:
             raise ValueError(f"hidden_fields must have shape (P,) for chains, got {networks.hidden_fields[0].shape}")
         if start is None:
-            start = self.cold_start(networks.visible_fields[0], checks.integer(0, seed=seed))
+            first = self.cold_start(networks.visible_fields[0], checks.integer(0, seed=seed))
         else:
-            start = self._checked_chains(start, networks.couplings.shape[2])
-        found = self.averages(networks, np.ones(1), start)
+            first = self._checked_chains(start, networks.couplings.shape[2])
+        found = self.averages(networks, np.ones(1), first)
         if not found.converged.all():
             warn_few_chains(stacklevel=3)
         correlations = found.correlations[:, None]
@@ -124,7 +126,7 @@ class Gibbs:
             )
         return Chains(*(part.copy() for part in start))
 
-    def averages(self, networks, weights, start):
+    def averages(self, networks: Networks, weights: np.ndarray, start: Any) -> Averages:
         """`Averages` of one network a replica over its chains; ln Z is nan where persistent chains went on."""
         network = networks.couplings, networks.visible_fields, networks.hidden_fields[:, 0]
         log_z, error = np.full(networks.shape, np.nan), np.zeros(networks.shape)

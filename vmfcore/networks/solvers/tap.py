@@ -1,11 +1,13 @@
 """The choice of the TAP equations."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vmfcore import checks
-from vmfcore.networks.network import Averages, Network, NetworkState, check_network
+from vmfcore.networks.network import Averages, Network, Networks, NetworkState, check_network
 from vmfcore.networks.solvers.iteration import TOL, Iteration
 from vmfcore.networks.tap import correlations, solve_tap
 from vmfcore.numerics.jit import one_blas_thread
@@ -32,7 +34,7 @@ class Tap(Iteration):
     Thouless, Anderson & Palmer, Phil. Mag. 35, 593 (1977); for RBMs Gabrié, Tramel & Krzakala, arXiv:1506.02914.
     """
 
-    def solve(self, network: Network, start=None) -> NetworkState:
+    def solve(self, network: Network, start: ArrayLike | None = None) -> NetworkState:
         """Averages of a network, in single precision where its couplings are float32, in double where not.
 
         Parameters
@@ -71,7 +73,7 @@ class Tap(Iteration):
         means = means.astype(networks.couplings.dtype).reshape(1, networks.shape[1], -1)
         return tuple(np.ascontiguousarray(part) for part in np.split(means, [n_visible], axis=2))
 
-    def averages(self, networks, weights, start):
+    def averages(self, networks: Networks, weights: np.ndarray, start: Any) -> Averages:
         """`Averages` of networks, those of the correlations with weights (K,); overwrites ``start``."""
         state = solve_tap(*networks, self.damping, self.tol, self.max_iter, start)
         means = state.visible_means, state.hidden_means

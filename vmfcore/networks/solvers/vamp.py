@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from numpy.typing import ArrayLike
+
 from vmfcore import checks
 from vmfcore.networks.network import Network, check_network
 from vmfcore.networks.solvers.iteration import TOL, Iteration
@@ -31,7 +33,7 @@ class Vamp(Iteration):
     (2005), written for two layers in this project.
     """
 
-    def solve(self, network: Network, start=None) -> VampState:
+    def solve(self, network: Network, start: ArrayLike | None = None) -> VampState:
         """Averages of a network and the quantities of the theory.
 
         Parameters
@@ -53,7 +55,9 @@ class Vamp(Iteration):
         networks, single = check_network(network)
         solver = self.with_tol(TOL[networks.couplings.dtype])
         gamma = None if start is None else self._checked_messages(start, networks, single)
-        state = solve_vamp(*(part[0] for part in networks), solver.damping, solver.tol, solver.max_iter, gamma)
+        couplings, visible_fields, hidden_fields = (part[0] for part in networks)
+        assert solver.tol is not None, "with_tol gives one"
+        state = solve_vamp(couplings, visible_fields, hidden_fields, solver.damping, solver.tol, solver.max_iter, gamma)
         return solver.finished(VampState(*(part[None] for part in state)), single)
 
     @staticmethod

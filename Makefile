@@ -1,6 +1,7 @@
 # make run: every notebook into runs/             make sweep CONFIG=phase_diagram: a sweep     make report: one page
 # make test: unit tests, notebook regression      make bench: timings against references       make lint: style, types
 # make bench-peers: another program, in an environment of its own, for make bench to compare with
+# make site: the notebooks, the reference and the how-to pages as HTML, in docs/_build/html/index.html
 # PROFILE=slurm or cluster-generic: run and sweep on a cluster; after a kill -9: make unlock run, make unlock sweep ...
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +16,7 @@ THREADS_OF_ONE := $(if $(THREADS),--config threads=$(THREADS))
 export IPYTHONDIR := $(CURDIR)/tests/ipython
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: run sweep report unlock test bench bench-peers lint notebooks lock minimum clean
+.PHONY: run sweep report unlock test bench bench-peers lint site notebooks lock minimum clean
 
 run: .venv/ready
 	@$(BATCH) run $(THREADS_OF_ONE)
@@ -59,6 +60,11 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the committed notebooks as they are, and the docstrings; nothing is executed, warnings are errors
+site: .venv/ready
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo "Done. The site is in docs/_build/html/index.html"
+
 # execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
 notebooks: .venv/ready
 	$(BIN)/snakemake --workflow-profile workflow/profiles/local --rerun-incomplete runs/02_overlap_vs_density.html
@@ -85,4 +91,4 @@ minimum: .venv/ready
 	.venv-minimum/bin/pytest tests
 
 clean:
-	rm -rf runs .venv .venv-minimum .venv-peers .snakemake
+	rm -rf runs .venv .venv-minimum .venv-peers .snakemake docs/_build docs/copied docs/notebooks docs/reference

@@ -25,6 +25,7 @@ exclude_patterns = ["_build"]
 # notebooks as they are in the repository: nothing is executed here
 nb_execution_mode = "off"
 nb_merge_streams = True
+nb_ipywidgets_js = {}  # scripts from elsewhere, for widgets that are not shown
 nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3

@@ -9,12 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
-from bad_input import bounds, learning, machines, networks, theory
+from bad_input import bounds, estimator, learning, machines, networks, theory
 from bad_input.common import MACHINE, MEANS, SPINS
 
 import vmfcore as vmf
+from vmfcore.estimator import BinaryRBM
 
-CASES = networks.CASES | bounds.CASES | learning.CASES | machines.CASES | theory.CASES
+CASES = networks.CASES | bounds.CASES | learning.CASES | machines.CASES | theory.CASES | estimator.CASES
 SOLVERS = ("Exact", "Cavity", "Tap", "Vamp", "Gibbs")
 # records that nobody but the package makes, or that are checked where they are used: machine, network and packed spins
 RECORDS = {"Bound", "ConvergenceWarning", "FitResult", "Machine", "Network", "PackedSpins", "StandardErrors"}
@@ -45,7 +46,10 @@ def test_every_public_call_is_in_the_table():
     public |= {name for name in theory_names if name.removeprefix("theory.") not in vmf.__all__}
     assert public - RECORDS - set(CASES) == set()
     # what is not listed in __all__ is of use to many all the same
-    assert {name for name in CASES if name.count(".") == 2 or name.startswith("observables.")} == set(CASES) - public
+    others = {name for name in CASES if name.count(".") == 2 or name.startswith(("observables.", "estimator."))}
+    assert others == set(CASES) - public
+    methods = {name for name in vars(BinaryRBM) if inspect.isfunction(vars(BinaryRBM)[name]) and name[0] != "_"}
+    assert {f"estimator.BinaryRBM.{name}" for name in methods} <= others
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -3,7 +3,8 @@
 The way through: `data` are packed into bits, `learning` climbs the `bounds`, whose dual `networks` are solved by exact
 sums, message passing or chains, and returns a FitResult, whose `machines` are sampled and compared by `observables`,
 `theory` says what to expect, `files` keep what was found.  A wing imports only wings before it:
-numerics < data < networks < machines < theory < bounds < files < learning.
+numerics < data < networks < machines < theory < bounds < files < learning < estimator, which has the same for
+scikit-learn and is imported by its own name alone: ``from vmfcore.estimator import BinaryRBM``.
 """
 
 from vmfcore import checks, observables, theory

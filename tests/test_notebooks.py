@@ -153,6 +153,7 @@ SPECIAL = [
     ("08_any_binary_data", {"n_compared": 30}, r"n_compared must be in widths, got 30, \[20, 100\]"),
     ("08_any_binary_data", {"kinds": ["dice"]}, r"kinds\[0\] must be one of 'planted', "),
     ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
+    ("09_scikit_learn", {"n_train": 1700}, "n_train must be at most 1600, got 1700"),
     ("03_mnist_features", {"rival_steps": [1.5]}, r"rival_steps\[0\] must be a real number in \(0, 1\], got 1.5"),
 ]
 
@@ -262,6 +263,20 @@ SMALL = {
         "n_temperatures": 20,
         "n_samples": 100,
         "n_sweeps": 10,
+    },
+    "09_scikit_learn": {
+        "n_components": 8,
+        "n_iter": 1,
+        "rival_iter": 1,
+        "learning_rates": [0.1],
+        "penalties": [1.0],
+        "n_train": 100,
+        "grid_components": [2],
+        "grid_betas": [1.0],
+        "grid_iter": 1,
+        "n_draws": 1,
+        "n_sweeps": 1,
+        "n_seeds": 1,
     },
     "06_dynamical_mean_field": {
         "n_visible": 150,

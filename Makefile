@@ -34,12 +34,14 @@ report: .venv/ready
 unlock: .venv/ready
 	@$(BIN)/snakemake --unlock --quiet all
 
-# two processes, each a file at a time; OMP_WAIT_POLICY: threads that wait leave the cores to the other process
+# two processes, each a file at a time, and each on one thread: two threads of one process are less than twice as fast;
+# OMP_WAIT_POLICY: threads that wait leave the cores to the other process
 test: export OMP_WAIT_POLICY := passive
 test: .venv/ready
 	$(PYTEST) tests
 	$(PYTEST) --doctest-modules vmfcore
-	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 \
+		$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 
 # timings against references, in a table and runs/benchmark.json; five minutes of an idle machine, Linux
 bench: .venv/ready

@@ -1,6 +1,7 @@
 """The committed notebooks: executed, parameterized, short, and strict about their parameters."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -309,7 +310,9 @@ def test_papermill_runs_it_from_any_directory_with_other_parameters(path, tmp_pa
     run = ROOT / "workflow" / "execute.py"
     command = [sys.executable, str(run), str(path), "done.ipynb", "-p", "out", "results", *options]
     command += ["--results", "results/results.npz"]  # as in make run
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    # tests run in several processes, which share the cores
+    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1")
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | threads, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     results = tmp_path / "results"
     with np.load(results / "results.npz", allow_pickle=False) as saved:

@@ -193,7 +193,11 @@ def test_functions_of_other_packages_are_kept_where_they_always_are():
 
 def test_threads_are_no_more_than_jobs_and_grains_and_come_back():
     before = numba.get_num_threads()
-    for jobs, grains, expected in ((1, 9.0, 1), (before + 1, 1e9, before), (before, 0.3, 1)):
-        with jit.numba_threads(jobs, grains):
-            assert numba.get_num_threads() == expected
-        assert numba.get_num_threads() == before
+    numba.set_num_threads(jit.MAX_THREADS)
+    try:
+        for jobs, grains, expected in ((1, 9.0, 1), (jit.MAX_THREADS + 1, 1e9, jit.MAX_THREADS), (2, 0.3, 1)):
+            with jit.numba_threads(jobs, grains):
+                assert numba.get_num_threads() == expected
+            assert numba.get_num_threads() == jit.MAX_THREADS
+    finally:
+        numba.set_num_threads(before)

@@ -291,6 +291,7 @@ SMALL = {
     },
     "03_mnist_features": {
         "n_hidden": 25,
+        "paper_widths": [3],
         "widths": [25],
         "rivals": [25],
         "n_steps": 20,

@@ -485,6 +485,61 @@ def next_variances(singular_values, visible_fields, hidden_fields, variances):
     return a @ ((1 - chi) / chi**2 - variances), a * kappa
 
 
+def echo_rate(couplings, visible_fields, hidden_fields, state):
+    """Rate of the squared increments with fixed χ and λ, by dense matrices and differences, with f in place of F."""
+    sizes = np.array(couplings.shape)
+    chi, precisions = (np.repeat(x, sizes) for x in (state.susceptibilities, state.precisions))
+    zeros = [np.zeros((n, n)) for n in sizes]
+    j = np.block([[zeros[0], couplings], [couplings.T, zeros[1]]])
+    a = np.linalg.inv(np.diag(precisions) - j) / chi[:, None] - np.eye(sizes.sum())
+    cuts = [slice(0, sizes[0]), slice(sizes[0], None)]
+    a = [[a[one, other] for other in cuts] for one in cuts]
+    u, weights = np.polynomial.hermite_e.hermegauss(150)
+
+    def average(function, k, c):
+        x = np.sqrt(c) * u
+        field = np.array([visible_fields, hidden_fields][k], dtype=float)[:, None]
+        f = np.tanh(field + x) / state.susceptibilities[k] - x
+        slope = (1 - np.tanh(field + x) ** 2) / state.susceptibilities[k] - 1
+        return np.mean(function(f, slope) @ weights) / weights.sum()
+
+    of_c = [[average(lambda f, _: f**2, k, c) for k, c in enumerate(state.variances)]]
+    for function in (lambda f, _: f**2, lambda _, slope: slope):
+        slopes = [
+            derivative(lambda c, k=k, g=function: average(g, k, c[0]), state.variances[k : k + 1]) for k in (0, 1)
+        ]
+        of_c.append(np.concatenate(slopes))
+    square, gain, bend = of_c
+    skew = [average(lambda f, slope: 2 * f**2 * slope, k, c) for k, c in enumerate(state.variances)]
+    matrix = np.zeros((4, 4))
+    for k in (0, 1):
+        for other in (0, 1):
+            one = np.sum(a[k][other] ** 2) / sizes[k]
+            two = np.trace(a[k][other] @ a[other][k]) / sizes[k]
+            three = sum(2 * np.trace(a[k][m].T @ a[k][other] @ a[other][m]) * square[m] for m in (0, 1)) / sizes[k]
+            matrix[k, other] = one * gain[other] + three * bend[other]
+            matrix[k, 2 + other] = one * skew[other] + three * gain[other]
+            matrix[2 + k, other] = two * bend[other]
+            matrix[2 + k, 2 + other] = two * gain[other]
+    return np.abs(np.linalg.eigvals(matrix)).max() ** 2
+
+
+def fixed_increments(couplings, visible_fields, hidden_fields, state, n_steps, rng):
+    """Mean squared increments of γ(t) = A f(γ(t - 1)) with the χ and λ of theory, by the dense matrix A."""
+    sizes = np.array(couplings.shape)
+    chi, precisions = (np.repeat(x, sizes) for x in (state.susceptibilities, state.precisions))
+    j = np.block([[np.zeros((sizes[0],) * 2), couplings], [couplings.T, np.zeros((sizes[1],) * 2)]])
+    a = np.linalg.inv(np.diag(precisions) - j) / chi[:, None] - np.eye(sizes.sum())
+    fields = np.concatenate([visible_fields, hidden_fields])
+    gamma = rng.normal(size=sizes.sum()) * np.sqrt(np.repeat(state.variances, sizes))
+    increments = []
+    for _ in range(n_steps):
+        new = a @ (np.tanh(fields + gamma) / chi - gamma)
+        increments.append(np.mean((new - gamma) ** 2))
+        gamma = new
+    return np.array(increments)
+
+
 def site_prior(prior_mean, correlation):
     """Probability of the synapses of one site: a mixture over a common spin, written out."""
 

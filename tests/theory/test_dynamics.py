@@ -32,6 +32,33 @@ def test_stationary_state_is_that_of_the_slow_version(rng, n_visible, n_hidden):
         np.testing.assert_allclose(mine.rate_matrix, rates, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("n_visible", "n_hidden"), [(7, 5), (5, 7), (7, 7)])
+def test_rate_with_fixed_susceptibilities_is_that_of_the_slow_version(rng, n_visible, n_hidden):
+    couplings = rng.normal(scale=0.3, size=(n_visible, n_hidden))
+    a = rng.normal(size=n_visible)
+    b = rng.normal(size=n_hidden)
+    state = vmf.theory.dynamical_mean_field(np.linalg.svd(couplings, compute_uv=False), a, b, tol=1e-12)
+    # the differences of the slow version leave 1e-6 of the matrix
+    assert state.fixed_rate == pytest.approx(naive.echo_rate(couplings, a, b, state), rel=1e-4)
+
+
+def test_with_fixed_susceptibilities_increments_shrink_at_the_rate_of_the_echo():
+    sizes = (1201, 801)
+    fields = uniform_fields(sizes, (0.4, 0.3))
+    factors, rates = [], []
+    for seed in range(8):
+        couplings = vmf.theory.random_couplings(*sizes, "iid", strength=0.8, seed=seed)
+        state = vmf.theory.dynamical_mean_field(np.linalg.svd(couplings, compute_uv=False), *fields)
+        increments = naive.fixed_increments(couplings, *fields, state, 14, np.random.default_rng(seed))
+        factors.append(np.log(increments[13] / increments[7]) / 6)
+        rates.append(np.log(state.fixed_rate))
+    error = np.std(factors, ddof=1) / np.sqrt(8)
+    assert error < 0.15  # networks differ by a quarter
+    assert np.mean(factors) == pytest.approx(np.mean(rates), abs=0.05 + 3 * error)  # 0.05: bias of the finite size
+    # neither K nor the variances, of measured χ, tell it
+    assert state.fixed_rate > 4 * max(state.rate, state.variance_rate)
+
+
 @pytest.mark.parametrize(("n_visible", "n_hidden"), [(60_000, 40_000), (40_000, 60_000)])
 def test_iid_couplings_have_the_stationary_state_of_tap(n_visible, n_hidden):
     strength = 0.8
@@ -132,14 +159,14 @@ def test_without_fields_or_couplings():
     state = vmf.theory.dynamical_mean_field(np.array([0.5, 2.0]), np.zeros(3), np.zeros(2))
     np.testing.assert_array_equal(state.variances, 0)
     np.testing.assert_allclose(state.susceptibilities, 1, rtol=1e-15)
-    assert max(state.rate, state.variance_rate) < 1e-30
+    assert max(state.rate, state.variance_rate, state.fixed_rate) < 1e-30
     state = vmf.theory.dynamical_mean_field(np.zeros(2), np.ones(3), np.ones(2))
     np.testing.assert_allclose(state.susceptibilities, np.cosh(1) ** -2, rtol=1e-13)
-    assert state.rate == 0
+    assert state.rate == state.fixed_rate == 0
     assert state.edge_ratio == np.inf
     frozen = vmf.theory.dynamical_mean_field(np.ones(2), np.full(3, 1000.0), np.full(2, 1000.0))
     np.testing.assert_allclose(frozen.variances, [2 / 3, 1], rtol=1e-12)  # sums of J² over frozen spins
-    assert frozen.rate == 0
+    assert frozen.rate == frozen.fixed_rate == 0
 
 
 @pytest.mark.parametrize(("exponent", "fields"), [(1.0, (0.4, 0.3)), (3.0, (0.1, 0.2))])

@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from vmfcore import checks
 from vmfcore.networks.network import ConvergenceWarning
 from vmfcore.networks.resolvent import check_spectrum
+from vmfcore.theory.echo import echo_matrix
 from vmfcore.theory.responses import layer_of, mean_field
 
 RELATIVE_DIFFERENCE = 1e-4  # of variances, for derivatives
@@ -50,6 +51,7 @@ class StationaryState(NamedTuple):
     edge_ratio: float  # z/s_max² > 1: near 1 finite networks do not follow the theory; inf without couplings
     rate: float  # of the squared increments, factor per step: the spectral radius of K
     variance_rate: float  # the same where the increments change the variances: squared spectral radius of dC'/dC
+    fixed_rate: float  # the same where χ and λ are fixed at their values here: of the map of `vmfcore.theory.echo`
     rate_matrix: np.ndarray  # (2, 2), K
     n_iter: int
     residual: float  # largest change of C in the last step, relative to 1 + C
@@ -106,7 +108,8 @@ def dynamical_mean_field(
     O(N + P + min(N, P)) an evaluation, for distinct fields times the nodes of a Gaussian average.  Networks follow the
     theory with differences of order N^(-1/2), larger where the edge ratio is near 1.  The spectral radius of K alone
     is the rate while the variances of γ are at rest; every finite network also excites the changes of its variances,
-    which the algorithm answers with new χ and λ, and these decay at their own rate (not in the reference).
+    which the algorithm answers with new χ and λ, and these decay at their own rate (not in the reference).  With χ and
+    λ fixed from the first step on they decay at the fixed rate, or grow at much weaker couplings already.
 
     References
     ----------
@@ -215,6 +218,7 @@ def _stationary_state(squares, layers, tol, max_iter):
         edge_ratio=float(theory.resolvent.edge_ratio),
         rate=_spectral_radius(theory.rate_matrix),
         variance_rate=_variance_rate(squares, layers, rest.variances),
+        fixed_rate=_spectral_radius(echo_matrix(squares, layers, rest.variances, theory)) ** 2,
         rate_matrix=theory.rate_matrix,
         n_iter=rest.n_iter,
         residual=rest.residual,

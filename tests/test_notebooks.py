@@ -149,6 +149,7 @@ SPECIAL = [
     ("03_mnist_features", {"n_hidden": 26}, r"widths must hold n_hidden, .* got \[25, 100\], 4000"),
     ("03_mnist_features", {"n_train": 4501}, r"widths must hold n_hidden, n_train be <= 4500, got .* 4501"),
     ("03_mnist_features", {"n_validation": 2001}, r"n_validation must be at most half of 4000, got 2001"),
+    ("04_bounds_and_dual_networks", {"n_hidden": [1, 3]}, r"n_hidden must be at most 2 for .*, got \[1, 3\]"),
     ("07_which_model", {"teachers": [9]}, r"teachers must be at most 10 - n_extra, got \[9\] and 2"),
     ("07_which_model", {"studies": ["all"]}, r"studies\[0\] must be one of 'count', "),
     ("08_any_binary_data", {"n_compared": 30}, r"n_compared must be in widths, got 30, \[20, 100\]"),
@@ -225,12 +226,12 @@ SMALL = {
         "init": "random",
     },
     "04_bounds_and_dual_networks": {
-        "n_problems": 6,
-        "n_trained": 2,
+        "sizes": [4, 8, 16],
+        "n_problems": 4,
         "n_visible": 31,
+        "alphas": [3.0],
         "n_seeds": 1,
         "n_middle": 8,
-        "n_jobs": 1,
         "beta": 1.2,
     },
     "05_learning_rules": {

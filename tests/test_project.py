@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import vmfcore as vmf
-from vmfcore import notebook
+from vmfcore import estimator, notebook
 from vmfcore.data import ising
 from vmfcore.learning import full_precision
 
@@ -113,7 +113,7 @@ def test_public_functions_have_few_arguments():
 
 def public_functions():
     """Functions that a user calls, and methods of the classes that a user makes, with their names."""
-    for module in (vmf, vmf.theory, vmf.checks, vmf.observables, notebook, ising, full_precision):
+    for module in (vmf, vmf.theory, vmf.checks, vmf.observables, notebook, ising, full_precision, estimator):
         for name in getattr(module, "__all__", vars(module)):
             value = getattr(module, name)
             if name.startswith("_") or (not hasattr(module, "__all__") and inspect.getmodule(value) is not module):
@@ -129,7 +129,7 @@ def public_functions():
 
 def test_public_functions_carry_type_hints():
     found = dict(public_functions())
-    assert {"fit", "Tap.solve", "Machine.binarized", "critical_strength", "sliders"} <= found.keys()
+    assert {"fit", "Tap.solve", "Machine.binarized", "critical_strength", "sliders", "BinaryRBM.fit"} <= found.keys()
     for name, function in found.items():
         signature = inspect.signature(function)
         assert signature.return_annotation is not signature.empty, name

@@ -126,7 +126,7 @@ class BinaryRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Learn the machine from X (M, N), binary; y is ignored here and below."""
         data, values = self._binary(X, reset=True)
         result = fit(data, **self._arguments(data, self.n_iter), seed=_seed(self.random_state))
-        vars(self).pop("posterior_", None)
+        self.__dict__.pop("posterior_", None)
         return self._keep(result, values, len(data.bits))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:

@@ -154,7 +154,7 @@ SPECIAL = [
     ("07_which_model", {"studies": ["all"]}, r"studies\[0\] must be one of 'count', "),
     ("08_any_binary_data", {"n_compared": 30}, r"n_compared must be in widths, got 30, \[20, 100\]"),
     ("08_any_binary_data", {"kinds": ["dice"]}, r"kinds\[0\] must be one of 'planted', "),
-    ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers and weak_fields two, got"),
+    ("06_dynamical_mean_field", {"strengths": [1.0]}, "strengths must hold five numbers, got"),
     ("09_scikit_learn", {"n_train": 1700}, "n_train must be at most 1600, got 1700"),
     ("03_mnist_features", {"rival_steps": [1.5]}, r"rival_steps\[0\] must be a real number in \(0, 1\], got 1.5"),
 ]
@@ -292,11 +292,9 @@ SMALL = {
     "06_dynamical_mean_field": {
         "n_visible": 150,
         "n_hidden": 60,
-        "n_instances": 3,
-        "edge_instances": 2,
-        "edge_sizes": [75, 150],
-        "ratios": [0.5, 1.0],
-        "border_size": 60,
+        "n_seeds": 3,
+        "edge_sizes": [75],
+        "border_ratios": [0.7],
         "n_sweeps": 50,
     },
     "03_mnist_features": {

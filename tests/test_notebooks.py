@@ -101,6 +101,12 @@ def checked_with(path, **overrides):
     exec(cells[position + 1].source, scope | overrides)
 
 
+def test_the_check_begins_with_the_names_of_parameters(path):
+    cells = code_cells(path)
+    position = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    assert cells[position + 1].source.startswith("notebook.check_parameter_names()\n")
+
+
 def test_defaults_pass_the_check(path):
     checked_with(path)
 

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from vmfcore.numerics.jit import KERNELS
-from vmfcore.numerics.kernel_cache import sources_hash
-
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
 
@@ -58,18 +55,7 @@ def python(built, tmp_path_factory):
     packages = run(interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place).strip()
     # a path in a .pth is searched, but the .pth files in it, such as the one of an editable install, are not read
     Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    lend_kernels(Path(packages, "vmfcore"))
     return interpreter
-
-
-def lend_kernels(package):
-    """Spare the fresh environment a minute of compiling: the same sources have the same kernels."""
-    assert sources_hash(package) == sources_hash(ROOT / "vmfcore")
-    if KERNELS is not None:
-        shutil.copytree(KERNELS, package / "__pycache__" / Path(KERNELS).name)
-        for path in package.rglob("*.py"):  # numba asks whether a source has the time that it remembers
-            if path.parent.name != "shipped":
-                shutil.copystat(ROOT / "vmfcore" / path.relative_to(package), path)
 
 
 def test_the_sdist_gives_the_same_wheel_as_the_checkout(built):

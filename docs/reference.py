@@ -39,10 +39,7 @@ def public_names():
     wings = {}
     seen = set()
     for module_name in MODULES:
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError:
-            continue
+        module = importlib.import_module(module_name)
         for name in getattr(module, "__all__", sorted(vars(module))):
             value = getattr(module, name)
             if name.startswith("_") or not (inspect.isclass(value) or inspect.isfunction(value)):

@@ -91,10 +91,14 @@ def test_papermill_sees_names_types_and_meanings(path):
         assert parameter["help"], f"{name} has no comment that tells its unit or meaning"
 
 
+def position_of_parameters(cells):
+    return next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+
+
 def checked_with(path, **overrides):
     """Run the notebook's imports, its parameters with overrides, and its check, as papermill would."""
     cells = code_cells(path)
-    position = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    position = position_of_parameters(cells)
     scope = {}
     for cell in cells[: position + 1]:
         exec(cell.source, scope)
@@ -103,7 +107,7 @@ def checked_with(path, **overrides):
 
 def test_the_check_begins_with_the_names_of_parameters(path):
     cells = code_cells(path)
-    position = next(i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", []))
+    position = position_of_parameters(cells)
     assert cells[position + 1].source.startswith("notebook.check_parameter_names()\n")
 
 

@@ -71,12 +71,13 @@ def execute(notebook, output, parameters, timeout=None):
 
 def execute_with_another_kernel(*arguments, **options):
     """Execute a notebook, and once more from its start if its kernel dies."""
-    for _ in range(N_KERNELS - 1):
+    for n_left in reversed(range(N_KERNELS)):
         try:
             return papermill.execute_notebook(*arguments, progress_bar=sys.stderr.isatty(), **options)
         except DeadKernelError:
+            if not n_left:
+                raise
             print("its kernel died: once more", file=sys.stderr)
-    return papermill.execute_notebook(*arguments, progress_bar=sys.stderr.isatty(), **options)
 
 
 def save_complete_results(source, target, parameters, spent):

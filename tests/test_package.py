@@ -99,8 +99,8 @@ print(vmf.__file__, spins.shape, len(table) > 3, sep="\\n")
 def test_ten_lines_and_a_notebook_run_from_the_wheel(python, tmp_path):
     example = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
     assert "Bound(total=" in isolated(python, example, tmp_path)
-    shutil.copy(ROOT / "notebooks" / "02_overlap_vs_density.ipynb", tmp_path)
+    shutil.copy(ROOT / "notebooks" / "00_the_model.ipynb", tmp_path)
     (tmp_path / "results").mkdir()
-    small = "{n_visible: 31, alphas: [4.0], n_seeds: 1, n_restarts: 1, beta: 1.2, init: random, out: results}"
-    run(python, "-I", "-m", "papermill", "02_overlap_vs_density.ipynb", "done.ipynb", "-y", small, cwd=tmp_path)
+    small = "{n_visible: 31, n_steps: 2, counted_samples: [5], n_data_sets: 2, out: results}"
+    run(python, "-I", "-m", "papermill", "00_the_model.ipynb", "done.ipynb", "-y", small, cwd=tmp_path)
     assert (tmp_path / "results" / "results.npz").is_file()

@@ -13,6 +13,7 @@ plt.style.use("vmfcore.pages")
 
 LEVELS = [0.2, 0.4, 0.6, 0.8, 0.9]  # of the overlap, contours in the phase diagram
 LARGEST_DIFFERENCE = 0.3  # between measured and Bayes-optimal overlap, the end of the colours
+MOST_PANELS = 4  # side by side
 SHIFT = 1.04  # factor by which the points of neighbouring lines are moved apart
 
 
@@ -104,8 +105,12 @@ def finite_size(table, path, fixed):
     alphas = sorted(rows.alpha.unique())
     sizes = sorted(rows.n_visible.unique())
     beta = fixed["beta"]
-    fig, axes = plt.subplots(1, len(alphas), figsize=(0.8 + 4.2 * len(alphas), 4), squeeze=False)
-    for ax, alpha in zip(axes[0], alphas, strict=True):
+    n_columns = min(len(alphas), MOST_PANELS)
+    n_rows = -(-len(alphas) // n_columns)
+    fig, axes = plt.subplots(n_rows, n_columns, figsize=(0.8 + 4.2 * n_columns, 4 * n_rows), squeeze=False)
+    for ax in axes.flat[len(alphas) :]:
+        ax.set_axis_off()
+    for ax, alpha in zip(axes.flat, alphas, strict=False):
         _draw_sizes(ax, rows[rows.alpha == alpha])
         limit = vmf.bayes_optimal_overlap(alpha, beta)[1]
         ax.axhline(limit, color="k", marker="", label="Bayes-optimal, N → ∞")
@@ -113,8 +118,9 @@ def finite_size(table, path, fixed):
         ax.set(xticks=[1 / n for n in sizes], xticklabels=[f"1/{n}" for n in sizes])
         ax.minorticks_off()
         ax.tick_params(axis="x", rotation=45)
-    axes[0, 0].set_ylabel("overlap of sign λ")
-    axes[0, -1].legend(fontsize=8)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("overlap of sign λ")
+    axes[0, 0].legend(fontsize=8)
     _save(fig, path)
 
 

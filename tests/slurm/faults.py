@@ -123,9 +123,8 @@ def failed_check():
 def dead_kernel():
     folder = write_sweep("dead", fixed={"mode": "dies"})
     code, told = run("dead")
-    return code != 0 and written(folder) == [
-        "started dies-0"
-    ] * 2 and "its kernel died, as it does without memory" in told, told
+    twice = written(folder) == ["started dies-1.0-0"] * 2
+    return code != 0 and twice and "its kernel died, as it does without memory" in told, told
 
 
 def time_out():

@@ -129,8 +129,7 @@ def draw_network(
     # both layers are centred, the hidden one above
     x_visible, x_hidden = (np.arange(n) - (n - 1) / 2 for n in (n_visible, n_hidden))
     x_hidden = x_hidden * max(1.0, 0.6 * n_visible / n_hidden)
-    # points: what is there is seen, and the largest is the widest
-    widths = (weights != 0) * (0.6 + 2.4 * np.abs(weights) / max(np.abs(weights).max(), 1e-300))
+    widths = 3 * np.abs(weights) / max(np.abs(weights).max(), 1e-300)
     for (i, mu), width in np.ndenumerate(widths):
         colour, dashes = ("C0", "-") if weights[i, mu] > 0 else ("C1", (0, (2, 1)))
         if width > 0:

@@ -118,13 +118,12 @@ def exact(data, means, beta, hidden_fields=None, with_value=True):
         tables = tables_of(betas[k], fields[k], n_visible)
         for block in blocks(len(data.bits), means.size, IN_MEMORY):
             spins = data.take(block).dense(np.float64)
-            gradients = np.empty((len(spins), n_visible, n_hidden))
             # derivatives to ln β and b are the last axis, so that numpy adds one sample after the other
-            averages = np.empty((len(spins), n_hidden, 2))
-            expectations = Expectations(gradients, *np.moveaxis(averages, -1, 0))
+            gradients = np.empty((len(spins), n_visible, n_hidden))
+            expectations = Expectations(gradients, np.empty((len(spins), n_hidden, 2)))
             value[k] += average_tables(spins, replica, tables, expectations).sum()
             gradient[k] += gradients.sum(axis=0)
-            others[k] += averages.sum(axis=0)
+            others[k] += expectations.others.sum(axis=0)
     if not with_value:
         value[:] = np.nan
     log_beta, of_fields = np.moveaxis(others, -1, 0)

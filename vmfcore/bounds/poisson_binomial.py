@@ -24,8 +24,7 @@ class Expectations(NamedTuple):
     """What a sample contributes to the derivatives of the exact data term."""
 
     gradients: np.ndarray  # (M, N, P)
-    log_beta: np.ndarray  # (M, P)
-    hidden_fields: np.ndarray  # (M, P)
+    others: np.ndarray  # (M, P, 2): to ln β and b
 
 
 @kernel
@@ -35,7 +34,8 @@ def _average_backwards(probabilities, table, averages):
     From the last spin to the first: average(i, n) = p_i average(i + 1, n + 1) + (1 - p_i) average(i + 1, n).
     """
     n_visible = probabilities.size
-    averages[n_visible] = table
+    for n in range(n_visible + 1):
+        averages[n_visible, n] = table[n]
     for i in range(n_visible - 1, -1, -1):
         p = probabilities[i]
         given = averages[i + 1]
@@ -91,8 +91,8 @@ def _average_sample(a, spins, means, tables, expectations):
         _slopes_forwards(probabilities, averages, slopes, weights)
         for i in range(n_visible):
             expectations.gradients[a, i, mu] = 0.5 * spins[a, i] * slopes[i]
-        expectations.log_beta[a, mu] = _expectation(weights, tables.log_beta[mu])
-        expectations.hidden_fields[a, mu] = _expectation(weights, tables.hidden_fields[mu])
+        expectations.others[a, mu, 0] = _expectation(weights, tables.log_beta[mu])
+        expectations.others[a, mu, 1] = _expectation(weights, tables.hidden_fields[mu])
     return value
 
 
@@ -101,7 +101,7 @@ def average_tables(spins, means, tables, expectations):
     """`Expectations` of the tables for all samples; returns the values of each, summed over hidden units."""
     values = np.empty(len(spins))
     for a in numba.prange(len(spins)):
-        values[a] = _average_sample(a, spins, means, tables, expectations)
+        values[a] = _average_sample(np.int64(a), spins, means, tables, expectations)
     return values
 
 

@@ -42,13 +42,9 @@ class Averages(NamedTuple):
     variances: np.ndarray  # (C,), β²Ξ² in the precision of the means: what the reaction needs
 
 
-class _Sums(NamedTuple):
-    """What each tile adds up over its samples a, for every column."""
-
-    values: np.ndarray  # (C, tiles), of the averages
-    slopes: np.ndarray  # (C, tiles), of their second derivatives
-    means: np.ndarray  # (C, tiles), of their first derivatives f_a
-    energies: np.ndarray  # (C, tiles), of f_a times the field of the synapses
+# what each tile adds up over its samples, for every column: sums (C, tiles, 4) of the averages, of their second and of
+# their first derivatives f_a, and of f_a times the field of the synapses
+VALUE, SLOPE, MEAN, ENERGY = range(4)
 
 
 class Totals(NamedTuple):
@@ -91,17 +87,17 @@ def _average_tile(tile, columns, first_column, averages, grid, constants, sums, 
     for k in range(len(tile)):
         c = first_column + k
         row = tile[k]
-        of_synapses[:] = row
         for a in range(row.size):
+            of_synapses[a] = row[a]
             row[a] += columns.hidden_fields[c]
         if averages.with_reaction:
             value, slope = reaction_row(row, averages.variances[c], constants, with_value, for_reaction)
         else:
             value, slope = gaussian_row(row, grid.pairs[c], grid, constants, with_value, for_gaussian)
-        sums.values[c, number] = value
-        sums.slopes[c, number] = slope
-        sums.means[c, number] = lane_sum(row, lanes)
-        sums.energies[c, number] = lane_dot(row, of_synapses, lanes)
+        sums[c, number, VALUE] = value
+        sums[c, number, SLOPE] = slope
+        sums[c, number, MEAN] = lane_sum(row, lanes)
+        sums[c, number, ENERGY] = lane_dot(row, of_synapses, lanes)
 
 
 @kernel
@@ -123,8 +119,8 @@ def _average_job(job, products, columns, averages, grid, constants, sums):
 def _average(products, columns, averages, grid, constants, sums):
     """Replace the products σλ (samples, C) by f, tile by tile."""
     n_wide = -(-products.shape[1] // TILE_COLUMNS)
-    for job in numba.prange(sums.values.shape[1] * n_wide):
-        _average_job(job, products, columns, averages, grid, constants, sums)
+    for job in numba.prange(sums.shape[1] * n_wide):
+        _average_job(np.int64(job), products, columns, averages, grid, constants, sums)
 
 
 def columns_of(means, betas, hidden_fields):
@@ -163,11 +159,10 @@ def sum_over_samples(data, columns, averages, grid):
         f = multiply(bits, columns.means)
         n_tiles = -(-len(bits) // TILE_ROWS)
         # the tiles are the last axis but one, so that numpy adds one after the other
-        tile_sums = np.empty((n_columns, n_tiles, 4))
-        sums = _Sums(*np.moveaxis(tile_sums, -1, 0))
+        sums = np.empty((n_columns, n_tiles, 4))
         with numba_threads(n_tiles * -(-n_columns // TILE_COLUMNS), f.size / GRAIN):
             _average(f, columns, averages, grid, constants, sums)
-        totals += tile_sums.sum(axis=1).T
+        totals += sums.sum(axis=1).T
         transposed = transpose(bits, n_visible)
         spins += column_sums(transposed, len(bits))
         of_block = multiply(transposed, f)

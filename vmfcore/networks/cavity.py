@@ -60,7 +60,8 @@ class _Results(NamedTuple):
 def _log_products(odds, fields, max_factors, out):
     """out_i = fields_i + ½ ln Π_μ odds_μi, one logarithm for every ``max_factors``."""
     n_rows, n_columns = odds.shape
-    out[:] = fields
+    for i in range(n_columns):
+        out[i] = fields[i]
     product = np.empty(n_columns)
     for start in range(0, n_rows, max_factors):
         product[:] = 1.0
@@ -239,7 +240,7 @@ def _run(coupling_odds, visible_fields, hidden_fields, max_factors, stopping, re
     for k in numba.prange(n_networks):
         replica = k * len(coupling_odds) // n_networks
         network = _Network(coupling_odds[replica], visible_fields[replica], hidden_fields[k], max_factors)
-        _solve(k, network, stopping, results)
+        _solve(np.int64(k), network, stopping, results)
 
 
 def solve_cavity(couplings, visible_fields, hidden_fields, damping, tol, max_iter, messages=None):

@@ -106,14 +106,14 @@ def _draw_hidden_chain(k, exerted, layer, to_means, constants, spins):
 def _draw_visible(exerted, layer, clamped, constants, spins):
     """New visible spins of all chains."""
     for k in numba.prange(len(exerted)):
-        _draw_visible_chain(k, exerted[k], layer, clamped, constants, spins[k])
+        _draw_visible_chain(np.int64(k), exerted[k], layer, clamped, constants, spins[k])
 
 
 @parallel_kernel
 def _draw_hidden(exerted, layer, to_means, constants, spins):
     """New hidden spins of all chains, and the whole fields that they see, or what these make them expect."""
     for k in numba.prange(len(exerted)):
-        _draw_hidden_chain(k, exerted[k], layer, to_means, constants, spins[k])
+        _draw_hidden_chain(np.int64(k), exerted[k], layer, to_means, constants, spins[k])
 
 
 def words_a_sweep(n_visible, n_hidden):

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from bad_input import bounds, estimator, learning, machines, networks, theory
-from bad_input.common import MACHINE, MEANS, SPINS
+from bad_input.common import MACHINE, MEANS, SPINS, made
 
 import vmfcore as vmf
 from vmfcore.estimator import BinaryRBM
@@ -30,13 +30,14 @@ TABLE = [
 
 @pytest.mark.parametrize(("call", "arguments", "error", "message"), TABLE)
 def test_bad_argument(call, arguments, error, message):
+    arguments = made(arguments)
     with pytest.raises(error, match=r"^" + message):
         call(**arguments)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_good_arguments_are_accepted(name):
-    CASES[name].call(**CASES[name].good)
+    CASES[name].call(**made(CASES[name].good))
 
 
 def test_every_public_call_is_in_the_table():

@@ -31,7 +31,7 @@ def printed(cell):
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
-@pytest.mark.parametrize(("page", "claim", "numbers", "cell", "held", "control"), claims())
+@pytest.mark.parametrize(("page", "claim", "numbers", "cell", "held", "control"), list(claims()))
 def test_a_claim_stands_on_a_printed_number_and_an_assert_with_a_control(page, claim, numbers, cell, held, control):
     cells = {cell.id: cell for cell in nbformat.read(NOTEBOOKS[page], as_version=4).cells}
     for number in numbers:

@@ -1,5 +1,6 @@
 """Arguments that many calls share, good and bad: a bad one is (value, error, what the message begins with)."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,17 @@ class Case(NamedTuple):
     call: Any
     good: dict
     bad: dict
+
+
+class Later(NamedTuple):
+    """An argument that takes a fit: it is made for the test that needs it, not while the tests are collected."""
+
+    make: Callable
+
+
+def made(arguments):
+    """The arguments themselves, those made that were left for later."""
+    return {name: value.make() if isinstance(value, Later) else value for name, value in arguments.items()}
 
 
 PACKED = [

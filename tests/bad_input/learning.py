@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 from bad_input.bounds import OBJECTIVE, PRIOR
-from bad_input.common import BETA, BITS, DATA, DRAWN, FIELDS, MACHINE, MEANS, ONE_BETA, SEED, SPINS, Case
+from bad_input.common import BETA, BITS, DATA, DRAWN, FIELDS, MACHINE, MEANS, ONE_BETA, SEED, SPINS, Case, Later
 
 import vmfcore as vmf
 
@@ -62,8 +62,19 @@ FILE = [  # where a fit is to be kept
 ]
 
 ONE_UNIT = partial(vmf.fit, n_hidden=1, beta=1.0, n_steps=1)
-FITTED = vmf.fit(DRAWN, 2, 0.5, n_steps=1, seed=0)
-INFERRED = vmf.infer_weights(DRAWN, 2, 0.5, learn=vmf.Learn(beta="global"), seed=0)
+
+
+def fitted():
+    return vmf.fit(DRAWN, 2, 0.5, n_steps=1, seed=0)
+
+
+def inferred():
+    return vmf.infer_weights(DRAWN, 2, 0.5, learn=vmf.Learn(beta="global"), seed=0)
+
+
+def inferred_without_errors():
+    return inferred()._replace(learn=vmf.Learn())
+
 
 CASES = {
     "recipe": Case(
@@ -262,13 +273,13 @@ CASES = {
     ),
     "standard_errors": Case(
         vmf.standard_errors,
-        {"spins": DRAWN, "result": INFERRED},
+        {"spins": DRAWN, "result": Later(inferred)},
         {
             "spins": [*DATA, (DRAWN[:, 1:], ValueError, r"spins must have shape \(any, 5\) for this machine, got")],
             "result": [
                 (None, TypeError, "result must be FitResult, got None"),
-                (FITTED, ValueError, "result must be of infer_weights, got one of fit"),
-                (INFERRED._replace(learn=vmf.Learn()), ValueError, "result must have learnt beta or correlation"),
+                (Later(fitted), ValueError, "result must be of infer_weights, got one of fit"),
+                (Later(inferred_without_errors), ValueError, "result must have learnt beta or correlation"),
             ],
         },
     ),

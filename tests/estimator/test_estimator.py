@@ -78,22 +78,26 @@ def planted(n_samples=500, n_hidden=2, beta=2.0):
 
 SPINS = planted()[1]
 BITS = (SPINS > 0).astype(np.uint8)
-MODEL = BinaryRBM(2, n_iter=20, random_state=3).fit(SPINS)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return BinaryRBM(2, n_iter=20, random_state=3).fit(SPINS)
 
 
 def same_machine(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one.machine_, other.machine_, strict=True))
 
 
-def test_it_is_fit_with_the_recipe():
+def test_it_is_fit_with_the_recipe(fitted):
     result = vmf.fit(SPINS, 2, **vmf.recipe(SPINS, 2, n_steps=20 * 5), seed=3)
     machine = result.machine.binarized
-    assert MODEL.components_.dtype == np.int8
-    np.testing.assert_array_equal(MODEL.components_, machine.weights.T)
-    np.testing.assert_array_equal(MODEL.beta_, machine.beta)
-    np.testing.assert_array_equal(MODEL.visible_fields_, machine.visible_fields)
-    np.testing.assert_array_equal(MODEL.hidden_fields_, machine.hidden_fields)
-    assert not same_machine(MODEL, clone(MODEL).set_params(random_state=4).fit(SPINS))
+    assert fitted.components_.dtype == np.int8
+    np.testing.assert_array_equal(fitted.components_, machine.weights.T)
+    np.testing.assert_array_equal(fitted.beta_, machine.beta)
+    np.testing.assert_array_equal(fitted.visible_fields_, machine.visible_fields)
+    np.testing.assert_array_equal(fitted.hidden_fields_, machine.hidden_fields)
+    assert not same_machine(fitted, clone(fitted).set_params(random_state=4).fit(SPINS))
 
 
 def test_every_value_reaches_fit():
@@ -124,57 +128,57 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_data_are_the_same_in_every_form(form):
+def test_data_are_the_same_in_every_form(fitted, form):
     X = FORMS[form]
-    model = clone(MODEL).fit(X)
-    assert same_machine(model, MODEL)
-    np.testing.assert_array_equal(model.transform(X), MODEL.transform(SPINS))
-    np.testing.assert_array_equal(model.score_samples(X), MODEL.score_samples(SPINS))
+    model = clone(fitted).fit(X)
+    assert same_machine(model, fitted)
+    np.testing.assert_array_equal(model.transform(X), fitted.transform(SPINS))
+    np.testing.assert_array_equal(model.score_samples(X), fitted.score_samples(SPINS))
     # and samples are written as they were
     low = -1 if form in ("list", "sparse matrix") else 0
     drawn = model.sample(50)
     assert set(np.unique(drawn)) == {low, 1}
     assert drawn.dtype == (np.asarray(X).dtype if form != "sparse array" and form != "sparse matrix" else X.dtype)
-    np.testing.assert_array_equal(drawn == 1, MODEL.sample(50) == 1)
+    np.testing.assert_array_equal(drawn == 1, fitted.sample(50) == 1)
 
 
-def test_a_threshold_says_what_is_on():
+def test_a_threshold_says_what_is_on(fitted):
     grey = np.where(BITS == 1, 200, 100)
-    assert same_machine(clone(MODEL).set_params(binarize=150).fit(grey), MODEL)
-    assert same_machine(clone(MODEL).set_params(binarize=0).fit(SPINS), MODEL)
+    assert same_machine(clone(fitted).set_params(binarize=150).fit(grey), fitted)
+    assert same_machine(clone(fitted).set_params(binarize=0).fit(SPINS), fitted)
     with pytest.raises(ValueError, match=r"^X must hold 0 and 1"):
-        clone(MODEL).fit(grey)
+        clone(fitted).fit(grey)
 
 
 def all_states(n):
     return np.array(list(np.ndindex(*[2] * n)))
 
 
-def test_probabilities_of_all_states_add_up_to_one():
+def test_probabilities_of_all_states_add_up_to_one(fitted):
     states = all_states(11)
-    log_p = MODEL.score_samples(states, normalized=True)
+    log_p = fitted.score_samples(states, normalized=True)
     assert np.exp(log_p).sum() == pytest.approx(1, rel=1e-10)  # 2048 terms of double precision
-    unnormalized = MODEL.score_samples(states)
+    unnormalized = fitted.score_samples(states)
     assert np.ptp(unnormalized - log_p) < 1e-10
     assert np.exp(unnormalized).sum() > 10  # they are not the same
-    assert MODEL.score(BITS) == pytest.approx(MODEL.score_samples(BITS, normalized=True).mean(), rel=1e-12)
+    assert fitted.score(BITS) == pytest.approx(fitted.score_samples(BITS, normalized=True).mean(), rel=1e-12)
 
 
-def test_features_are_means_of_hidden_spins():
-    couplings = MODEL.beta_ / np.sqrt(11) * MODEL.components_.T
-    expected = np.tanh(MODEL.hidden_fields_ + SPINS @ couplings)
-    np.testing.assert_allclose(MODEL.transform(BITS), expected, atol=1e-12)  # sums of 11 terms of order 1
+def test_features_are_means_of_hidden_spins(fitted):
+    couplings = fitted.beta_ / np.sqrt(11) * fitted.components_.T
+    expected = np.tanh(fitted.hidden_fields_ + SPINS @ couplings)
+    np.testing.assert_allclose(fitted.transform(BITS), expected, atol=1e-12)  # sums of 11 terms of order 1
 
 
-def test_samples_follow_the_machine_and_the_random_state():
-    drawn = MODEL.sample(4000, random_state=5)
-    p = np.exp(MODEL.score_samples(all_states(11), normalized=True))
+def test_samples_follow_the_machine_and_the_random_state(fitted):
+    drawn = fitted.sample(4000, random_state=5)
+    p = np.exp(fitted.score_samples(all_states(11), normalized=True))
     means = p @ (2 * all_states(11) - 1)
     assert np.abs(drawn.mean(axis=0) - means).max() < 5 / np.sqrt(4000)  # five standard errors of a spin, at most
-    np.testing.assert_array_equal(MODEL.sample(9), MODEL.sample(9))
-    np.testing.assert_array_equal(drawn, MODEL.sample(4000, random_state=5))
+    np.testing.assert_array_equal(fitted.sample(9), fitted.sample(9))
+    np.testing.assert_array_equal(drawn, fitted.sample(4000, random_state=5))
     state = np.random.RandomState(0)
-    assert not np.array_equal(MODEL.sample(90, random_state=state), MODEL.sample(90, random_state=state))
+    assert not np.array_equal(fitted.sample(90, random_state=state), fitted.sample(90, random_state=state))
 
 
 def test_inpainting_keeps_what_is_known_and_follows_it():
@@ -214,15 +218,15 @@ def test_grid_search_finds_the_hidden_units_that_were_planted():
     assert scores[widths == 2].max() > scores[widths == 1].max() + 0.05
 
 
-def test_features_in_a_pipeline_have_names():
+def test_features_in_a_pipeline_have_names(fitted):
     table = FORMS["table"]
-    labels = MODEL.transform(SPINS)[:, 0] > 0
-    pipeline = make_pipeline(clone(MODEL), LogisticRegression()).fit(table, labels)
+    labels = fitted.transform(SPINS)[:, 0] > 0
+    pipeline = make_pipeline(clone(fitted), LogisticRegression()).fit(table, labels)
     assert pipeline.score(table, labels) > 0.95
     names = pipeline[0].get_feature_names_out()
     assert list(names) == ["binaryrbm0", "binaryrbm1"]
     assert list(pipeline[0].feature_names_in_) == list(table.columns)
-    features = clone(MODEL).set_output(transform="pandas").fit_transform(table)
+    features = clone(fitted).set_output(transform="pandas").fit_transform(table)
     assert isinstance(features, pd.DataFrame)
     assert list(features.columns) == list(names)
     with pytest.raises(ValueError, match="feature names should match"):

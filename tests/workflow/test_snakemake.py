@@ -29,7 +29,8 @@ def snakemake(profile, *arguments):
 
 def run_sweep(profile, path, folder):
     # what make sweep runs
-    command = [sys.executable, "workflow/batch.py", profile, "sweep", str(path), "--nolock", "--config"]
+    command = [sys.executable, "workflow/batch.py", profile, "sweep", str(path), "--nolock"]
+    command += ["--seconds-between-status-checks", "1", "--config"]
     return subprocess.run([*command, f"runs={folder}"], cwd=ROOT, capture_output=True, text=True)
 
 

@@ -10,7 +10,10 @@ CONFIG ?= $(error CONFIG must be a sweep, as in make sweep CONFIG=workflow/sweep
 # the file of a sweep, or the bare name of one in workflow/sweeps
 SWEEP = $(or $(wildcard workflow/sweeps/$(CONFIG).yaml),$(CONFIG))
 PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-BATCH := $(BIN)/python workflow/batch.py $(PROFILE)
+# Some processors have instructions with which the last bits of numpy's functions and of matrix products differ, and
+# chains come out differently.  Without them a seed gives the same on every x86 processor with AVX2.
+REPEATABLE := NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell
+BATCH := $(REPEATABLE) $(BIN)/python workflow/batch.py $(PROFILE)
 # of a notebook in make run, in place of that in workflow/config.yaml: with 1, two run at once on two cores
 THREADS_OF_ONE := $(if $(THREADS),--config threads=$(THREADS))
 export IPYTHONDIR := $(CURDIR)/tests/ipython
@@ -36,13 +39,10 @@ unlock: .venv/ready
 
 # two processes, each a file at a time, and each on one thread: two threads of one process are less than twice as fast;
 # OMP_WAIT_POLICY: threads that wait leave the cores to the other process
-# NPY_..., OPENBLAS_...: what is printed in the notebooks was computed without the instructions that only some processors
-# have; with them the last bits of numpy's functions and of matrix products differ, and chains come out differently
 test: export OMP_WAIT_POLICY := passive
 test: .venv/ready
 	$(PYTEST) tests
-	NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell \
-		NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 \
+	$(REPEATABLE) NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 \
 		$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=300 --doctest-modules notebooks vmfcore
 
 # timings against references, in a table and runs/benchmark.json; five minutes of an idle machine, Linux
@@ -71,9 +71,9 @@ site: .venv/ready
 
 # execute the committed notebooks in place, after a change that alters their output, and renew the README's figure
 notebooks: .venv/ready
-	$(BIN)/snakemake --workflow-profile workflow/profiles/local --rerun-incomplete runs/02_overlap_vs_density.html
+	$(REPEATABLE) $(BIN)/snakemake --workflow-profile workflow/profiles/local --rerun-incomplete runs/02_overlap_vs_density.html
 	cp runs/02_overlap_vs_density/overlap_against_density.png notebooks/
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
+	$(REPEATABLE) $(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False \
 		notebooks/*.ipynb
 
 .venv/ready: requirements.lock pyproject.toml

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import vmfcore as vmf
@@ -28,6 +29,15 @@ def test_environment_yml_points_at_pyproject():
     )
     assert extra in PROJECT["optional-dependencies"]
     assert f"'.[{extra}]'" in (ROOT / "Makefile").read_text()
+
+
+def test_repeatable_runs_do_without_all_that_numpy_has_beyond_avx2():
+    extensions = np.show_config("dicts")["SIMD Extensions"]
+    names = {*extensions.get("found", ()), *extensions.get("not found", ())}
+    if "X86_V3" not in names:
+        pytest.skip("another kind of processor, or a numpy older than that of requirements.lock")
+    (left_out,) = re.findall(r'NPY_DISABLE_CPU_FEATURES="(.*?)"', (ROOT / "Makefile").read_text())
+    assert set(left_out.split()) == names - {"X86_V3"}
 
 
 PACKAGE_OF = {"sklearn": "scikit-learn"}  # where its name is not that of the module

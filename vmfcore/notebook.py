@@ -54,7 +54,7 @@ def _assigned_names(source):
 
 
 def save(fig: Figure, name: str, out: str) -> None:
-    """Write a figure into a folder, as PNG and PDF.
+    """Write a figure into a folder, as PNG and PDF; where its parts stand is settled by the first and stays.
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def save(fig: Figure, name: str, out: str) -> None:
         return
     for kind in FORMATS:
         fig.savefig(Path(out) / f"{name}.{kind}")
+        fig.set_layout_engine("none")  # what the next picture would compute anew
 
 
 def show(ax: Axes, columns: ArrayLike, n_rows: int, title: str) -> AxesImage:

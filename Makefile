@@ -11,7 +11,7 @@ CONFIG ?= $(error CONFIG must be a sweep, as in make sweep CONFIG=workflow/sweep
 SWEEP = $(or $(wildcard workflow/sweeps/$(CONFIG).yaml),$(CONFIG))
 PYTEST := $(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # Some processors have instructions with which the last bits of numpy's functions and of matrix products differ, and
-# chains come out differently.  Without them a seed gives the same on every x86 processor with AVX2.
+# some fits come out differently.  Without them a seed gives the same on x86 processors with AVX2 (tried: two).
 REPEATABLE := NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR" OPENBLAS_CORETYPE=Haswell
 BATCH := $(REPEATABLE) $(BIN)/python workflow/batch.py $(PROFILE)
 # of a notebook in make run, in place of that in workflow/config.yaml: with 1, two run at once on two cores

@@ -26,12 +26,19 @@ def _compile(function, **options):
 
 
 def kernel(function):
-    """Compiled at its first call, and kept on disk."""
+    """Compiled at its first call, and kept on disk.
+
+    Rows are copied number by number: ``a[:] = b`` compiles the text of numba's error message, too, in every kernel that
+    calls this one.
+    """
     return _compile(function)
 
 
 def parallel_kernel(function):
-    """A kernel whose `numba.prange` runs on all threads."""
+    """A kernel whose `numba.prange` runs on all threads.
+
+    Its index is handed to other kernels as np.int64: numba makes of it an int64 and a uint64, and would compile both.
+    """
     return _compile(function, parallel=True)
 
 

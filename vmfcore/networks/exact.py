@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from vmfcore import checks
-from vmfcore.numerics.blocks import IN_CACHE, IN_MEMORY, blocks
+from vmfcore.numerics.blocks import IN_CACHE, IN_MEMORY, IN_SHARED_CACHE, blocks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
@@ -27,11 +27,14 @@ def hidden_states(n_hidden):
 
 
 def hidden_log_weights(couplings, visible_fields, hidden):
-    """ln of the weight of each hidden state without its own fields: Σ_i ln 2cosh(a_i + Σ_μ J_iμ h_μ)."""
-    log_weights = np.empty(len(hidden))
-    for block in blocks(len(hidden), len(couplings), BLOCK):
-        fields = hidden[block] @ couplings.T + visible_fields
-        log_weights[block] = log2cosh(fields).sum(axis=1)
+    """ln of the weight of each hidden state without its own fields: Σ_i ln 2cosh(a_i + Σ_μ J_iμ h_μ).
+
+    Of one network, or of several: couplings (..., N, P) and fields (..., N), weights (..., 2^P).
+    """
+    log_weights = np.empty((*couplings.shape[:-2], len(hidden)))
+    for block in blocks(len(hidden), couplings.shape[-2], BLOCK):
+        fields = hidden[block] @ np.swapaxes(couplings, -1, -2) + visible_fields[..., None, :]
+        log_weights[..., block] = log2cosh(fields).sum(axis=-1)
     return log_weights
 
 
@@ -76,20 +79,26 @@ def log_partition(couplings, visible_fields, hidden_fields):
 
 
 def sum_over_hidden(couplings, visible_fields, hidden_fields):
-    """ln Z (K,), m (K, N), r (K, P) and <σ_i h_μ> (K, N, P) of networks with hidden fields (K, P)."""
-    n_visible, n_hidden = couplings.shape
+    """ln Z (R, K), m (R, K, N), r (R, K, P) and <σ_i h_μ> (R, K, N, P) of R couplings, each with K hidden fields."""
+    n_replicas, n_visible, n_hidden = couplings.shape
+    lead = hidden_fields.shape[:2]
     hidden = hidden_states(n_hidden)
-    log_weights = hidden_log_weights(couplings, visible_fields, hidden) + hidden_fields @ hidden.T
-    log_z = np.logaddexp.reduce(log_weights, axis=1)
-    p = np.exp(log_weights - log_z[:, None])
-    m = np.zeros((len(hidden_fields), n_visible))
-    c = np.swapaxes(np.zeros((len(hidden_fields), n_hidden, n_visible)), 1, 2)
-    for block in blocks(len(hidden), n_visible, BLOCK):
-        h = hidden[block]
-        tanh = np.tanh(h @ couplings.T + visible_fields)
-        m += p[:, block] @ tanh
-        c += np.swapaxes(np.matmul(p[:, None, block] * h.T, tanh), 1, 2)
-    return log_z, m, p @ hidden, c
+    log_z, r = np.empty(lead), np.empty((*lead, n_hidden))
+    m, c = np.zeros((*lead, n_visible)), np.zeros((*lead, n_hidden, n_visible))
+    # small networks several at once
+    for replicas in blocks(n_replicas, len(hidden) * n_visible, IN_SHARED_CACHE):
+        couplings_to_hidden, a = np.swapaxes(couplings[replicas], 1, 2), visible_fields[replicas, None]
+        log_weights = hidden_log_weights(couplings[replicas], visible_fields[replicas], hidden)
+        log_weights = log_weights[:, None] + hidden_fields[replicas] @ hidden.T
+        log_z[replicas] = np.logaddexp.reduce(log_weights, axis=-1)
+        p = np.exp(log_weights - log_z[replicas, :, None])
+        r[replicas] = p @ hidden
+        for block in blocks(len(hidden), n_visible, BLOCK):
+            h = hidden[block]
+            tanh = np.tanh(h @ couplings_to_hidden + a)
+            m[replicas] += p[..., block] @ tanh
+            c[replicas] += (p[..., None, block] * h.T) @ tanh[:, None]
+    return log_z, m, r, np.swapaxes(c, 2, 3)
 
 
 def draw_exactly(couplings, visible_fields, hidden_fields, n_samples, rng):

@@ -85,12 +85,17 @@ def _of_data(point, beta, teacher_beta):
     return beta * teacher_beta * point.overlap, beta**2 * point.self_overlap
 
 
+def _tanh_and_its_square(x):
+    tanh = np.tanh(x)
+    return np.stack([tanh, tanh**2])
+
+
 def _iterate(point, alphas, beta, teacher_beta, sites):
-    x = _of_data(point, beta, teacher_beta)
-    signal = alphas * beta * teacher_beta * gaussian_average(np.tanh, *x)
-    noise = alphas * beta**2 * gaussian_average(lambda x: np.tanh(x) ** 2, *x)
+    mean, mean_square = gaussian_average(_tanh_and_its_square, *_of_data(point, beta, teacher_beta))
+    signal = alphas * beta * teacher_beta * mean
+    noise = alphas * beta**2 * mean_square
     point = point._replace(signal=signal, noise=noise)
-    overlap, self_overlap = sites.average(np.tanh, point), sites.average(lambda y: np.tanh(y) ** 2, point)
+    overlap, self_overlap = sites.average(_tanh_and_its_square, point)
     return _Point(overlap, self_overlap, signal, noise)
 
 

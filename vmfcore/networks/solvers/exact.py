@@ -52,17 +52,14 @@ class Exact:
             raise ValueError(f"start must be None for an exact sum, got {type(start).__name__}")
         networks, single = check_network(network)
         self.check_size(networks.couplings.shape[2])
-        log_z, m, r, c = sum_over_hidden(*(part[0] for part in networks))
+        log_z, m, r, c = sum_over_hidden(*networks)
         zeros, yes = np.zeros(log_z.shape), np.ones(log_z.shape, bool)
-        parts = (m, r, c, log_z, zeros.astype(np.int64), zeros, yes)
-        return of_one_replica(NetworkState._make([*(part[None] for part in parts), None]), single)
+        return of_one_replica(NetworkState(m, r, c, log_z, zeros.astype(np.int64), zeros, yes, None), single)
 
     def averages(self, networks: Networks, weights: np.ndarray, start: Any) -> Averages:
         """`Averages` of networks, those of the correlations with weights (K,)."""
         # in double precision and in the order in which sums over states want them
-        parts = [np.ascontiguousarray(part, np.float64) for part in networks]
-        sums = [sum_over_hidden(*network) for network in zip(*parts, strict=True)]
-        log_z, m, r = (np.stack(part) for part in zip(*(s[:3] for s in sums), strict=True))
-        averaged = np.stack([np.tensordot(weights, s[3], axes=1) for s in sums])
+        log_z, m, r, c = sum_over_hidden(*(np.ascontiguousarray(part, np.float64) for part in networks))
+        averaged = np.einsum("k,rknp->rnp", weights, c)
         n_iter = np.zeros(networks.shape, np.int64)
         return Averages(log_z, m, r, averaged, None, n_iter, np.zeros(networks.shape), np.ones(networks.shape, bool))

@@ -121,7 +121,7 @@ class LogHandler(LogHandlerBase):
             self.n_over += 1
             self._tell_error(f"{job.name}: {reason_of_failure(record)}")
         else:
-            # a table or a figure, made by a process of Snakemake that has told what was wrong
+            # a table or a figure, made by a process that has told what was wrong
             self._tell_error(f"{record.rule_name} failed")
 
     def _tell_error(self, text):

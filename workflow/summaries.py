@@ -1,15 +1,22 @@
-"""Tables of finished runs: what they found, and what they took."""
+"""Tables of finished runs: what they found, and what they took.
 
+python workflow/summaries.py run runs/summary.csv runs/00_the_model runs/01_planted_recovery
+python workflow/summaries.py sweep workflow/sweeps/density.yaml runs/sweeps/density
+"""
+
+import argparse
 import csv
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+import sweep as sweeps
 import vmfcore as vmf
 from figures import FIGURES
-from parameters import check_names_and_types
+from parameters import Refused, check_names_and_types
 
 # what the file of every run tells beside its results
 ABOUT_RUNS = ("seconds", "peak_mb", "revision", "vmfcore_version", "numpy_version", "numba_version", "parameters")
@@ -77,3 +84,32 @@ def _write_csv(path, rows):
         # on the disk before the file is renamed
         file.flush()
         os.fsync(file.fileno())
+
+
+def argument_parser():
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    of_what = parser.add_subparsers(dest="of_what", required=True)
+    of_run = of_what.add_parser("run", help="what notebooks took")
+    of_run.add_argument("table", help="the file to write, .csv")
+    of_run.add_argument("folders", nargs="+", help="of the notebooks' figures and results")
+    of_sweep = of_what.add_parser("sweep", help="what the jobs of a sweep found and took")
+    of_sweep.add_argument("sweep", metavar="SWEEP.yaml")
+    of_sweep.add_argument("folder", help="where its jobs are")
+    return parser
+
+
+def main():
+    arguments = argument_parser().parse_args()
+    try:
+        if arguments.of_what == "run":
+            write_summary({Path(folder).name: f"{folder}/results.npz" for folder in arguments.folders}, arguments.table)
+        else:
+            sweep = sweeps.load(arguments.sweep)
+            write_sweep(sweep, sweeps.jobs(sweep, ranges=False), Path(arguments.folder))
+    except (Refused, OSError, ValueError) as error:
+        sys.exit("error: " + " ".join(str(error).split()))
+
+
+if __name__ == "__main__":
+    main()

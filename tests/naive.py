@@ -1,5 +1,6 @@
 """Slow, obvious versions of everything that vmfcore does fast.  Nothing here imports vmfcore."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -7,9 +8,12 @@ from scipy.integrate import quad
 from scipy.optimize import brentq, root
 
 
+@functools.lru_cache(maxsize=8)
 def states(n):
-    """All 2^n states of n spins."""
-    return np.array(list(itertools.product((-1, 1), repeat=n)))
+    """All 2^n states of n spins, not to be written to."""
+    table = np.array(list(itertools.product((-1, 1), repeat=n)))
+    table.flags.writeable = False
+    return table
 
 
 def log2cosh(x):

@@ -58,5 +58,7 @@ def solve(equation, start):
             if np.abs(residual).max() < size:
                 break
             step = step / 2
+        else:
+            break  # all that is left of the residual is rounding, as at large β
         pair_fields = pair_fields - step
     return pair_fields

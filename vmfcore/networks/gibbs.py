@@ -46,11 +46,8 @@ class _Work(NamedTuple):
 @kernel
 def _work(like):
     """`_Work` for rows like this one."""
-    field = np.empty_like(like)
-    draw = np.empty_like(like)
-    u = np.empty_like(like)
-    spare = np.empty_like(like)
-    return _Work(field, draw, u, spare, np.empty(like.size, np.int32))
+    rows = np.empty((4, like.size), like.dtype)
+    return _Work(rows[0], rows[1], rows[2], rows[3], np.empty(like.size, np.int32))
 
 
 @kernel

@@ -36,9 +36,11 @@ def words_of(n):
 def uniform(key, first, out):
     """Fill a row, float32, with multiples of 2^-24 in [0, 1): the words from ``first`` on, two numbers of each."""
     half = (out.size + 1) // 2
-    for i in range(out.size - half):
+    left = out[:half]
+    right = out[half:]
+    for i in range(right.size):
         z = word(key, first + i)
-        out[i] = np.int32(z >> np.uint64(40)) * UNIT
-        out[half + i] = np.int32((z >> np.uint64(16)) & np.uint64(0xFFFFFF)) * UNIT
-    if 2 * half > out.size:
-        out[half - 1] = np.int32(word(key, first + half - 1) >> np.uint64(40)) * UNIT
+        left[i] = np.int32(z >> np.uint64(40)) * UNIT
+        right[i] = np.int32((z >> np.uint64(16)) & np.uint64(0xFFFFFF)) * UNIT
+    if left.size > right.size:
+        left[half - 1] = np.int32(word(key, first + half - 1) >> np.uint64(40)) * UNIT

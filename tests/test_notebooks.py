@@ -312,6 +312,8 @@ SMALL = {
         "paper_widths": [3],
         "widths": [25],
         "rivals": [25],
+        "rival_steps": [0.05],
+        "roundings": [2],
         "n_steps": 20,
         "n_train": 300,
         "n_validation": 50,

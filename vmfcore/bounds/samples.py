@@ -77,32 +77,8 @@ def _write_tile(tile, first_column, products):
 
 
 @kernel
-def _average_tile(tile, columns, first_column, averages, grid, constants, sums, number):
-    """Replace the fields (columns, samples) of a tile by the first derivatives f of their averages; fill its sums."""
-    for_gaussian = gaussian_work(tile[0])
-    for_reaction = reaction_work(tile[0])
-    of_synapses = np.empty_like(tile[0])
-    lanes = np.empty(LANES, tile.dtype)
-    with_value = averages.with_value
-    for k in range(len(tile)):
-        c = first_column + k
-        row = tile[k]
-        for a in range(row.size):
-            of_synapses[a] = row[a]
-            row[a] += columns.hidden_fields[c]
-        if averages.with_reaction:
-            value, slope = reaction_row(row, averages.variances[c], constants, with_value, for_reaction)
-        else:
-            value, slope = gaussian_row(row, grid.pairs[c], grid, constants, with_value, for_gaussian)
-        sums[c, number, VALUE] = value
-        sums[c, number, SLOPE] = slope
-        sums[c, number, MEAN] = lane_sum(row, lanes)
-        sums[c, number, ENERGY] = lane_dot(row, of_synapses, lanes)
-
-
-@kernel
 def _average_job(job, products, columns, averages, grid, constants, sums):
-    """One tile: some columns of some samples."""
+    """One tile, some columns of some samples: the first derivatives f of the averages, and the sums of the tile."""
     n_samples, n_columns = products.shape
     n_wide = -(-n_columns // TILE_COLUMNS)
     number = job // n_wide
@@ -111,7 +87,24 @@ def _average_job(job, products, columns, averages, grid, constants, sums):
     rows = products[number * TILE_ROWS : min((number + 1) * TILE_ROWS, n_samples)]
     tile = np.empty((last_column - first_column, len(rows)), products.dtype)
     _read_tile(rows, columns.scales, first_column, tile)
-    _average_tile(tile, columns, first_column, averages, grid, constants, sums, number)
+    for_gaussian = gaussian_work(tile[0])
+    for_reaction = reaction_work(tile[0])
+    of_synapses = np.empty_like(tile[0])
+    lanes = np.empty(LANES, tile.dtype)
+    for k in range(len(tile)):
+        c = first_column + k
+        row = tile[k]
+        for a in range(row.size):
+            of_synapses[a] = row[a]
+            row[a] += columns.hidden_fields[c]
+        if averages.with_reaction:
+            value, slope = reaction_row(row, averages.variances[c], constants, averages.with_value, for_reaction)
+        else:
+            value, slope = gaussian_row(row, grid.pairs[c], grid, constants, averages.with_value, for_gaussian)
+        sums[c, number, VALUE] = value
+        sums[c, number, SLOPE] = slope
+        sums[c, number, MEAN] = lane_sum(row, lanes)
+        sums[c, number, ENERGY] = lane_dot(row, of_synapses, lanes)
     _write_tile(tile, first_column, rows)
 
 

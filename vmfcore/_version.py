@@ -1,3 +1,3 @@
 """The version, told once."""
 
-__version__ = "0.9.1"
+__version__ = "0.9.2"

@@ -50,10 +50,8 @@ def _add_log_ratios(fields, s, t, constants, log_weights):
     """Add Σ_μ [ln 2cosh t x_μ - ln 2cosh s x_μ] of every row x of the fields."""
     n_hidden = fields.shape[1]
     for k in numba.prange(len(fields)):
-        x = np.empty(n_hidden)
-        u = np.empty(n_hidden)
-        spare = np.empty(n_hidden)
-        work = _Work(x, u, spare, np.empty(n_hidden, np.int32), np.empty(LANES))
+        rows = np.empty((3, n_hidden))
+        work = _Work(rows[0], rows[1], rows[2], np.empty(n_hidden, np.int32), np.empty(LANES))
         log_weights[k] -= _sum_of_log2cosh(s, fields[k], constants, work)
         log_weights[k] += _sum_of_log2cosh(t, fields[k], constants, work)
 

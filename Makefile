@@ -83,10 +83,11 @@ notebooks: .venv/ready
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# the newest versions that pyproject.toml allows, with the hashes of their files
+# the newest versions that pyproject.toml allows, with the hashes of their files, and with extras: without them pip takes
+# the newest version where a package asks for another with extras, and refuses it
 lock: .venv/ready
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --upgrade \
-		--quiet --output-file requirements.lock
+		--no-strip-extras --quiet --output-file requirements.lock
 
 # the tests with the oldest versions that pyproject.toml allows
 minimum: .venv/ready

@@ -406,6 +406,22 @@ def gibbs_sweep(couplings, visible_fields, hidden_fields, hidden, visible_draws,
     return spins, exerted, new
 
 
+def rung_log_weight(s, offsets, spins, couplings, visible_fields, hidden_fields, log_weights, fields):
+    """ln f_s of one state of the visible spins on the path from a mixture to a network, term by term."""
+    of_mixture = []
+    for k in range(len(log_weights)):
+        log_joint = log_weights[k]
+        for i in range(len(spins)):
+            log_joint += fields[k, i] * spins[i] - np.log(2 * np.cosh(fields[k, i]))
+        of_mixture.append(offsets[k] + (1 - s) * log_joint)
+    total = np.log(sum(np.exp(x) for x in of_mixture))
+    total += s * sum(visible_fields[i] * spins[i] for i in range(len(spins)))
+    for mu in range(len(hidden_fields)):
+        field = hidden_fields[mu] + sum(couplings[i, mu] * spins[i] for i in range(len(spins)))
+        total += np.log(2 * np.cosh(s * field))
+    return total
+
+
 def autocorrelation(couplings, visible_fields, hidden_fields, n_lags):
     """C(t) of block-Gibbs sweeps in equilibrium, from the matrix of their transitions between all visible states."""
     visible, hidden = states(len(couplings)), states(couplings.shape[1])

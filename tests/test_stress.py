@@ -63,6 +63,10 @@ def numbers(result, name=""):
         yield name, np.asarray(result)
 
 
+# of chains: what they remember after fifty sweeps, and how exchanges fare where there are some
+NOT_YET_SEEN = (".memory", ".acceptance")
+
+
 def strictly(call, *args, infinite=(), untold=(), **options):
     """What the call returns: finite but for the documented, without a RuntimeWarning, with at most one advice."""
     with warnings.catch_warnings(record=True) as caught:
@@ -116,6 +120,7 @@ def test_every_fit_is_finite(name, beta):
         if options["dtype"] == np.float64 or beta <= 8.0:
             # the bound is not told between two estimates of ln Z by chains
             untold = ("history.bound", "history.model_term") if options["objective"].is_sampled else ()
+            untold += NOT_YET_SEEN
             options["init"] = starts[options["init"]]
             result = strictly(vmf.fit, spins, n_hidden, beta, untold=untold, **options, **run)
             assert len(result.history.step) == len(result.history.bound) >= 5
@@ -157,9 +162,9 @@ def test_solvers_of_extreme_networks_are_finite(n_visible, n_hidden):
         strictly(log_partition, *network)
         strictly(vmf.Exact().solve, network)
         strictly(vmf.Exact().solve, two)
-        chains = strictly(FEW_CHAINS.solve, network)
+        chains = strictly(FEW_CHAINS.solve, network, untold=NOT_YET_SEEN)
         # persistent chains do not know ln Z
-        strictly(FEW_CHAINS.solve, network, chains.messages, untold=("log_partition",))
+        strictly(FEW_CHAINS.solve, network, chains.messages, untold=("log_partition", *NOT_YET_SEEN))
 
 
 def test_messages_of_a_network_with_strong_couplings_start_one_with_weak_ones():
@@ -180,9 +185,10 @@ def test_messages_of_a_network_with_strong_couplings_start_one_with_weak_ones():
 def test_a_start_stays_as_it_was(solver):
     weak = vmf.Network(np.full((5, 3), 0.2), np.full(5, 0.3), np.zeros(3))
     messages = solver.solve(weak).messages
-    before = [np.copy(part) for part in messages]
+    before = {name: np.copy(part) for name, part in numbers((messages,))}
     first, second = (solver.solve(weak._replace(visible_fields=np.full(5, -0.3)), messages) for _ in range(2))
-    assert all(np.array_equal(*pair) for pair in zip(before, messages, strict=True))
+    for name, part in numbers((messages,)):
+        np.testing.assert_array_equal(before[name], part)
     # and so the same start gives the same bits
     np.testing.assert_array_equal(first.correlations, second.correlations)
 
@@ -249,7 +255,9 @@ def test_machines_and_observables_are_finite_in_the_corners(n_visible, n_hidden)
             if n_hidden < 16:  # by exact sums
                 strictly(vmf.sample, machine, 2, seed=0)
                 strictly(vmf.sample, vmf.Machine(weights, beta), 2, seed=0)
-                strictly(vmf.log_likelihood, spins, machine, infinite=("effective_chains",), seed=0)
+                strictly(
+                    vmf.log_likelihood, spins, machine, infinite=("effective_chains", "least_log_partition"), seed=0
+                )
         matched = strictly(vmf.overlap, weights, weights)
         assert matched.max() <= 1
         entropy = strictly(vmf.synaptic_entropy, weights)
@@ -327,4 +335,4 @@ def test_what_does_not_converge_says_so_once_and_what_to_try(name):
     text = str(warning.message)
     assert all(word in text.partition("; ")[2] for word in advice), text
     assert not getattr(result, "converged", False)
-    assert all(np.isfinite(value).all() for _, value in numbers(result))
+    assert all(np.isfinite(value).all() for name, value in numbers(result) if not name.endswith(NOT_YET_SEEN))

@@ -15,8 +15,8 @@ vmf.save_machine(A_MACHINE, MACHINE)
 
 RULE = {
     "schedule": [
-        ("cosine", ValueError, "schedule must be one of 'constant', 'linear', got 'cosine'"),
-        (None, TypeError, "schedule must be one of 'constant', 'linear', got None"),
+        ("cosine", ValueError, "schedule must be one of 'constant', 'linear', 'quadratic', got 'cosine'"),
+        (None, TypeError, "schedule must be one of 'constant', 'linear', 'quadratic', got None"),
     ],
     "tol": [
         (-1.0, ValueError, "tol must be a real number in"),

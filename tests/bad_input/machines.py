@@ -5,6 +5,7 @@ from bad_input.common import DATA, MACHINE, MACHINES, MEANS, SEED, SPINS, Case
 from bad_input.learning import A_MACHINE, FOLDER
 
 import vmfcore as vmf
+from vmfcore.data.mixture import fit_mixture
 from vmfcore.data.packing import pack_spins
 from vmfcore.machines.likelihood import estimate_log_partition
 from vmfcore.machines.machine import visible_means
@@ -72,6 +73,25 @@ CASES = {
                 (0, ValueError, "n_sweeps must be an integer >= 1, got 0"),
                 (1.0, TypeError, "n_sweeps must be an integer >= 1, got 1.0"),
             ],
+            "n_rungs": [
+                (0, ValueError, "n_rungs must be an integer >= 1, got 0"),
+                (2.0, TypeError, "n_rungs must be an integer >= 1, got 2.0"),
+                (101, ValueError, "n_rungs must be at most 100, got 101"),
+                (3, ValueError, "n_rungs must be 1 or None where start or n_sweeps is given, got 3"),
+            ],
+            "seed": SEED,
+        },
+    ),
+    "data.mixture.fit_mixture": Case(
+        fit_mixture,
+        {"spins": SPINS, "n_components": 2, "seed": 0},
+        {
+            "spins": DATA,
+            "n_components": [
+                (0, ValueError, "n_components must be an integer >= 1, got 0"),
+                (2.0, TypeError, "n_components must be an integer >= 1, got 2.0"),
+            ],
+            "n_steps": [(0, ValueError, "n_steps must be an integer >= 1, got 0")],
             "seed": SEED,
         },
     ),

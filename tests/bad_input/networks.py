@@ -4,7 +4,7 @@ import numpy as np
 from bad_input.common import MEANS, SEED, Case
 
 import vmfcore as vmf
-from vmfcore.networks.chains import Chains
+from vmfcore.networks.chains import start_chains
 from vmfcore.networks.exact import log_partition
 
 ITERATION = {  # of every message passing
@@ -38,6 +38,11 @@ CHAINS = {
         (0, ValueError, "bound_every must be an integer >= 1, got 0"),
         (0.5, TypeError, "bound_every must be an integer >= 1, got 0.5"),
     ],
+    "n_rungs": [
+        (0, ValueError, "n_rungs must be an integer >= 1, got 0"),
+        (2.0, TypeError, "n_rungs must be an integer >= 1, got 2.0"),
+        (101, ValueError, "n_rungs must be at most 100, got 101"),
+    ],
 }
 NETWORK = vmf.Network(MEANS, np.zeros(5), np.zeros(3))
 NETWORKS = [
@@ -70,10 +75,10 @@ MAGNETIZATIONS = [
 WIDE = vmf.Network(np.zeros((2, 21)), np.zeros(2), np.zeros(21))
 
 
-def chains(n_chains, n_hidden):
+def chains(n_chains, n_hidden, n_rungs=1):
     """Chains of one network, as `Gibbs` hands them back."""
-    bits = np.zeros((1, n_chains, -(-n_hidden // 8)), np.uint8)
-    return Chains(bits, np.zeros((1, 2), np.uint64), np.array([n_hidden]))
+    network = np.zeros((1, 5, n_hidden)), np.zeros((1, 5)), np.zeros((1, n_hidden))
+    return start_chains(*network, vmf.Gibbs(n_chains, 1, n_rungs=n_rungs).cold_start(np.zeros(5), 0))[0]
 
 
 def solve(solver, bad):
@@ -136,6 +141,7 @@ CASES = {
                 (MEANS, TypeError, "start must be the messages of an earlier run or None, got ndarray"),
                 (chains(3, 4), ValueError, "start must hold 3 chains of 3 hidden units, got 3 of 4"),
                 (chains(5, 3), ValueError, "start must hold 3 chains of 3 hidden units, got 5 of 3"),
+                (chains(3, 3, 2), ValueError, "start must hold chains of n_rungs=1, got 2"),
             ],
             "seed": SEED,
         },

@@ -43,6 +43,13 @@ FITS = {
         "n_steps": 23,
         "n_restarts": 2,
     },
+    "tempered chains": {
+        "objective": objective_with(vmf.Annealed(vmf.Gibbs(20, 20, n_rungs=3)), kl_weight=(1.0, 0.5)),
+        "learn": vmf.Learn(fields=True, beta="unit"),
+        "batch_size": 30,
+        "n_steps": 60,  # rungs move at the fiftieth
+        "n_restarts": 2,
+    },
 }
 
 

@@ -109,6 +109,7 @@ BAD = {
     "Gibbs.n_chains": [None, 1, *NO_INTEGERS],
     "Gibbs.n_temperatures": [None, *NO_INTEGERS],
     "Gibbs.bound_every": NO_INTEGERS,
+    "Gibbs.n_rungs": [101, *NO_INTEGERS],
     "Annealed.solver": [*NO_VALUES, vmf.Vamp(), vmf.Annealed()],
     "Quenched.solver": [*NO_VALUES, vmf.Vamp(), vmf.Gibbs()],
     "Quenched.n_points": [None, *NO_INTEGERS],
@@ -208,7 +209,8 @@ def quenched_fit(solver):
 
 
 def log_likelihood(solver):
-    return bits(*vmf.log_likelihood(SPINS, TEACHER, solver, seed=0))
+    found = vmf.log_likelihood(SPINS, TEACHER, solver, seed=0)
+    return bits(found.per_sample, found.standard_error, found.bracket, found.effective_chains)
 
 
 def log_partition(solver):
@@ -330,6 +332,7 @@ CASES = [
     *cases(vmf.Vamp(), solve, **ITERATION),
     *cases(vmf.Gibbs(20, 50), *CHAIN_USES, n_chains=21, n_temperatures=51),
     *cases(vmf.Gibbs(20, 50), watched_fit, bound_every=5),
+    *cases(vmf.Gibbs(20, 50), solve, annealed_fit, log_likelihood, n_rungs=3),
     *cases(vmf.Annealed(), bound_with_term, fit_with_term, solver=vmf.Cavity()),
     *cases(vmf.Quenched(), bound_with_term, fit_with_term, solver=vmf.Cavity(), n_points=32),
     *cases(vmf.Objective(), bound_with, fit_with, data_term="exact", model_term=vmf.Quenched(), prior=vmf.Prior(0.1)),
@@ -377,6 +380,8 @@ SINGLE = {"n_steps": 1, "dtype": np.float32, "seed": 0}
         ("bound_every", solve, vmf.Gibbs(bound_every=5)),
         ("bound_every", log_likelihood, vmf.Gibbs(bound_every=5)),
         ("bound_every", log_partition, vmf.Gibbs(bound_every=5)),
+        ("n_rungs", annealed_bound, vmf.Gibbs(n_rungs=3)),
+        ("n_rungs", log_partition, vmf.Gibbs(n_rungs=None)),
         ("objective.kl_weight", bound_with, vmf.Objective(kl_weight=0.5)),
         ("objective.kl_weight", bound_with, vmf.Objective(kl_weight=(1.0, 0.5))),
         ("prior.correlation", bound_with_prior, vmf.Prior(correlation=0.1)),

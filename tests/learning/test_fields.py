@@ -113,7 +113,7 @@ def test_replicas_have_their_own_fields(rng):
 
 def test_chains_give_ln_z_and_the_averages_of_the_network(rng):
     couplings, a, b = 0.3 * rng.normal(size=(2, 23, 5)), rng.normal(size=(2, 23)), rng.normal(size=(2, 5))
-    annealing = chains.Annealing(np.zeros(23), 2003, 101, 7)
+    annealing = vmf.Gibbs(2003, 101).cold_start(np.zeros(23), 7)
     going, estimates = chains.start_chains(couplings, a, b, annealing)
     assert max(estimate.standard_error for estimate in estimates) < 0.02  # so that the next is a test
     sums, n_sweeps = [0.0, 0.0, 0.0], 50

@@ -88,11 +88,13 @@ def test_all_spins_held_or_none(rng):
     np.testing.assert_array_equal(free, vmf.sample(machine, 7, n_sweeps=3, seed=0))
 
 
-def test_few_hidden_units_take_a_thousand_sweeps_where_spins_are_held(rng, monkeypatch):
+def test_plain_chains_take_a_thousand_sweeps_where_spins_are_held(rng, monkeypatch):
     calls, sweep = [], sampling.sweep
     monkeypatch.setattr(sampling, "sweep", lambda *args, **options: calls.append(1) or sweep(*args, **options))
-    vmf.sample(small_machine(rng), 3, clamped=PATTERN, seed=0)
+    vmf.sample(small_machine(rng), 3, clamped=PATTERN, n_rungs=1, seed=0)
     assert len(calls) == 1001  # one from independent pixels
+    vmf.sample(small_machine(rng), 3, clamped=PATTERN, seed=0)
+    assert len(calls) == 1001  # by default tempered chains draw
 
 
 def test_samples_repeat_for_any_number_of_threads(rng):

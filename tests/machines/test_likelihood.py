@@ -180,7 +180,7 @@ def test_chains_that_stay_where_the_data_are_are_told_from_those_that_came_from_
     assert result.from_data.log_partition < log_z - 8
 
 
-def test_up_to_sixteen_units_are_summed_and_more_are_annealed_unless_told_otherwise(rng):
+def test_up_to_sixteen_units_are_summed_and_more_are_sampled_unless_told_otherwise(rng):
     spins = rng.choice([-1, 1], size=(3, 23))
     few, many = random_machine(rng, 23, 16, binary=True), random_machine(rng, 23, 17, binary=True)
     same = likelihood.log_likelihood(spins, few, vmf.Exact(), seed=0)
@@ -188,12 +188,16 @@ def test_up_to_sixteen_units_are_summed_and_more_are_annealed_unless_told_otherw
     assert default.log_partition == same.log_partition
     assert default.effective_chains == np.inf
     # the sum may be asked for up to twenty units, chains for any number
-    annealed = likelihood.log_likelihood(spins, many, seed=0)
-    assert annealed.log_partition == likelihood.log_likelihood(spins, many, vmf.Gibbs(200, 2000), seed=0).log_partition
+    tempered = likelihood.log_likelihood(spins, many, seed=0)
+    assert tempered.log_partition == tempered.tempered.log_partition
+    annealed = likelihood.log_likelihood(spins, many, vmf.Gibbs(200, 2000), seed=0)
+    assert annealed.tempered is None
+    assert annealed.log_partition == annealed.forward.log_partition == tempered.forward.log_partition
     assert 0 < annealed.effective_chains < np.inf
     summed = likelihood.log_likelihood(spins, many, vmf.Exact(), seed=0)
     assert (summed.standard_error, summed.effective_chains) == (0, np.inf)
     assert annealed.mean == pytest.approx(summed.mean, abs=4 * annealed.standard_error)
+    assert tempered.mean == pytest.approx(summed.mean, abs=4 * tempered.standard_error)
     chains = likelihood.log_likelihood(spins, few, vmf.Gibbs(101, 211), seed=0)
     assert 0 < chains.effective_chains <= 101
     assert chains.mean == pytest.approx(default.mean, abs=4 * chains.standard_error)

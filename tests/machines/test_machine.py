@@ -146,13 +146,21 @@ def test_chains_start_where_they_are_told_to(rng):
     assert (np.sign(moved @ strong.couplings) == kept)[clear].mean() > 0.8
 
 
-def test_seven_hidden_units_are_exact_and_seventeen_relax_by_default(rng, monkeypatch):
-    calls, sweep = [], sampling.sweep
-    monkeypatch.setattr(sampling, "sweep", lambda *args, **scales: calls.append(1) or sweep(*args, **scales))
-    for n_hidden, start, expected in ((7, None, 0), (17, None, 1001), (7, np.ones((3, 5)), 1000)):
+def test_seven_hidden_units_are_exact_and_seventeen_are_tempered_by_default(rng, monkeypatch):
+    calls, sweep, tempered = [], sampling.sweep, sampling.tempered_samples
+    monkeypatch.setattr(sampling, "sweep", lambda *args, **scales: calls.append("plain") or sweep(*args, **scales))
+    monkeypatch.setattr(sampling, "tempered_samples", lambda *args: calls.append("tempered") or tempered(*args))
+    cases = [
+        (7, {}, []),
+        (17, {}, ["tempered"]),
+        (7, {"n_rungs": 3}, ["tempered"]),
+        (17, {"n_rungs": 1}, 1001 * ["plain"]),
+        (7, {"start": np.ones((3, 5))}, 1000 * ["plain"]),
+    ]
+    for n_hidden, options, expected in cases:
         calls.clear()
-        sampling.sample(small_machine(rng, 5, n_hidden), 3, start=start, seed=0)
-        assert len(calls) == expected
+        sampling.sample(small_machine(rng, 5, n_hidden), 3, **options, seed=0)
+        assert calls == expected
 
 
 @pytest.mark.parametrize("n_hidden", [5, 103])

@@ -21,6 +21,7 @@ from vmfcore.bounds.data_term import DATA_TERMS
 from vmfcore.bounds.gradient import Gradient
 from vmfcore.bounds.model_term import COLD, Annealed, ModelTerm, Quenched, WarmStart
 from vmfcore.bounds.synapses import Slopes, total_entropy
+from vmfcore.data.mixture import reference_of
 from vmfcore.data.packing import PackedSpins, pack_spins, pixel_fields
 from vmfcore.networks.network import NETWORK_ADVICE, warn_few_chains, warn_unconverged
 from vmfcore.networks.solvers import TOL, Gibbs
@@ -87,11 +88,19 @@ class Objective:
         """The objective whose model term has a solver that fits, with this tolerance where that has none."""
         return replace(self, model_term=self.model_term.for_size(n_visible, n_hidden, tol, dtype))
 
-    def cold_start(self, data: PackedSpins, seed: int) -> WarmStart:
-        """What the first evaluation starts from; chains start from independent pixels with the means of the data."""
+    def cold_start(self, data: PackedSpins, seed: int, *, goes_on: bool = False) -> WarmStart:
+        """What the first evaluation starts from; chains start from independent pixels with the means of the data.
+
+        Where they go on afterwards, they may take rungs of a path that begins at a mixture.
+        """
         solver = self.model_term.solver
         assert solver is not None, "for_size chooses one"
-        return WarmStart(solver.cold_start(pixel_fields(data) if self.is_sampled else None, seed))
+        if not isinstance(solver, Gibbs):
+            return WarmStart(solver.cold_start(None, seed))
+        if not goes_on:
+            return WarmStart(replace(solver, n_rungs=1).cold_start(pixel_fields(data), seed))
+        reference = None if solver.n_rungs == 1 else reference_of(data, seed)
+        return WarmStart(solver.cold_start(pixel_fields(data), seed, reference))
 
 
 def _checked_weight(kl_weight):
@@ -192,7 +201,7 @@ def _evaluate_checked(spins, means, beta, objective, fields, seed, open_interval
     objective = objective.for_size(*means.shape, TOL[means.dtype])
     solver = objective.model_term.solver
     if objective.is_sampled:
-        solver.check_outside_fit()
+        solver.check_anneals()
     if open_interval and np.abs(means).max() == 1:
         raise ValueError("means must be inside (-1, 1) for a gradient: that of the KL is infinite at 1, got 1 in size")
     with one_blas_thread():

@@ -19,10 +19,13 @@ from vmfcore.learning.climb import ClimbState
 from vmfcore.learning.parameters import RealParameters
 from vmfcore.learning.rules import AdamState, NaturalState
 from vmfcore.networks.chains import Chains
+from vmfcore.networks.tempering import Ladder
 
 KIND = "a checkpoint"
 ROWS = 4096  # of data that are looked at together
-TYPES = {part.__name__: part for part in (ClimbState, RealParameters, WarmStart, Chains, NaturalState, AdamState)}
+TYPES = {
+    part.__name__: part for part in (ClimbState, RealParameters, WarmStart, Chains, Ladder, NaturalState, AdamState)
+}
 
 
 @dataclass(frozen=True)

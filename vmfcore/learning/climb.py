@@ -19,6 +19,7 @@ from vmfcore.learning.parameters import (
     posterior,
 )
 from vmfcore.learning.rules import Rule, share_of_step
+from vmfcore.networks.chains import Chains, Crossing, crossing
 from vmfcore.numerics.streams import Stream, generator
 
 WINDOW = 20  # steps over which the distance from a stationary point is averaged
@@ -65,6 +66,7 @@ class ClimbState(NamedTuple):
     distances: np.ndarray  # (K, WINDOW), of the last steps, the latest at the end
     final_means: np.ndarray  # (R, N, P), of those that have ended, as the next three
     final_real: RealParameters
+    crossing: np.ndarray  # (R, 4), `Crossing` of the chains of those that have ended; nan without chains
     settled: np.ndarray  # (R,)
     n_evaluations: np.ndarray  # (R,), of all stages
     histories: list  # R lists of rows of `History`
@@ -101,6 +103,7 @@ def _stage_state(problem, stage, n_steps, means, real, n_evaluations, histories)
         distances=np.full((n_restarts, WINDOW), np.inf),
         final_means=np.zeros_like(means),
         final_real=_copied(real),
+        crossing=np.full((n_restarts, len(Crossing._fields)), np.nan),
         settled=np.zeros(n_restarts, bool),
         n_evaluations=n_evaluations,
         histories=histories,
@@ -165,7 +168,7 @@ def _step(problem, data, state, watch) -> ClimbState:
     watch.steps_done(len(state.climbing) if state.step else 0)
     state.n_evaluations[state.climbing] += 1
     means = state.rule_state.means
-    stays = _retire(problem, state, means)
+    stays = _retire(problem, state, evaluation, means)
     return _advance(problem, state, evaluation, means, stays)
 
 
@@ -183,7 +186,7 @@ def _evaluate(problem, data, state, with_value) -> Evaluation:
     """The objective of this stage on the data of this step, which stand for all."""
     objective = problem.stages[state.stage]
     is_cold = state.warm_start.messages is None
-    warm_start = objective.cold_start(problem.data, problem.seed) if is_cold else state.warm_start
+    warm_start = objective.cold_start(problem.data, problem.seed, goes_on=True) if is_cold else state.warm_start
     q = posterior(state.rule_state.means, state.real)
     return evaluate(data, q, objective, warm_start, n_samples=len(problem.data.bits), with_value=with_value)
 
@@ -234,7 +237,7 @@ def _record(state, evaluation, watch, which):
         watch.look(step, means, Bound(*(float(part) for part in row[:4])))
 
 
-def _retire(problem, state, means):
+def _retire(problem, state, evaluation, means):
     """Keep the ends of those that have settled, or have taken all their steps; which of the others stay, (K,) bool."""
     state.settled[state.climbing] = _at_rest(problem, state)
     stays = ~state.settled[state.climbing] & (state.step < problem.n_steps)
@@ -242,6 +245,8 @@ def _retire(problem, state, means):
         return stays
     leaving = state.climbing[~stays]
     state.final_means[leaving] = means[~stays]
+    if isinstance(evaluation.model.warm_start.messages, Chains):
+        state.crossing[leaving] = np.array(crossing(evaluation.model.warm_start.messages))[~stays]
     for end, part in zip(state.final_real, state.real, strict=True):
         if part is not None:
             end[leaving] = part[~stays]

@@ -1,5 +1,6 @@
 """`fit`: learning by ascent on the variational bound."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
@@ -10,6 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike
 from vmfcore import checks
 from vmfcore.bounds.objective import Bound, Objective, check_beta, check_fields, evaluate, warn_unsolved
 from vmfcore.data.grey import GreyPixels
+from vmfcore.data.mixture import independent_pixels
+from vmfcore.data.packing import pixel_fields
 from vmfcore.learning.checkpoints import Checkpoint, kept_in
 from vmfcore.learning.climb import Problem, climb, first_state
 from vmfcore.learning.parameters import Learn, posterior, real_distance, start_parameters
@@ -18,9 +21,12 @@ from vmfcore.learning.result import FitResult, History
 from vmfcore.learning.rules import Natural, Rule
 from vmfcore.learning.watch import Every, check_callback, watched
 from vmfcore.machines.machine import signs
+from vmfcore.networks.chains import MEMORY, Crossing
+from vmfcore.networks.network import ConvergenceWarning, warn_uncrossed
 from vmfcore.numerics.jit import one_blas_thread
 from vmfcore.numerics.streams import restart_generators
 
+NOTICED = 1.0  # nats per sample below independent pixels that are too many to pass over
 TOL = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 3e-5}  # of message passing, where none is given
 
 
@@ -98,7 +104,9 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        Once, if at the end of the best restart message passing had not converged, or ln Z rests on few chains.
+        If at the end of the best restart message passing had not converged or ln Z rests on few chains; if the chains
+        do not cross between the states of the network (`FitResult.crossing`); if fields are learnt and the training
+        data are less likely than by independent pixels.
 
     Notes
     -----
@@ -150,8 +158,7 @@ def fit(
             state = climb(problem, state, watch, keep)
             final = _evaluate_ends(problem, state)
             best = int(final.bound.total.argmax())
-    if not final.model.converged[best]:
-        warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=4)
+    _warn(problem, state, final, best)
     return _result(problem, state, final, best, one_beta=learn.beta != "unit" and not np.ndim(beta))
 
 
@@ -199,6 +206,27 @@ def _evaluate_ends(problem, state):
     return evaluate(problem.data, posterior(state.final_means, state.final_real), problem.objective, cold)
 
 
+def _warn(problem, state, final, best):
+    """The one warning about what is not to be trusted of the best restart."""
+    memory, n_rungs, *_ = state.crossing[best]
+    if problem.learn.fields:
+        # <ln P> under Q, beside what the same fields would give without synapses
+        bound = final.bound
+        likelihood = (bound.data_term[best] - bound.model_term[best]) / len(problem.data.bits)
+        of_pixels = independent_pixels(pixel_fields(problem.data)).log_probabilities(problem.data).mean()
+        if likelihood < of_pixels - NOTICED:
+            text = (
+                f"the machine gives its own training data {likelihood:.1f} nats per sample, independent pixels "
+                f"{of_pixels:.1f}: look at FitResult.crossing, take smaller steps or more of them"
+            )
+            warnings.warn(text, ConvergenceWarning, stacklevel=4)
+            return
+    if not final.model.converged[best]:
+        warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=5)
+    elif memory > MEMORY:
+        warn_uncrossed(memory, int(n_rungs), stacklevel=4)
+
+
 def _end_distances(problem, final):
     """Distance of each restart's end from a stationary point."""
     objective = problem.objective
@@ -233,4 +261,10 @@ def _result(problem, state, final, restart, one_beta) -> FitResult:
         rule=problem.rule,
         learn=problem.learn,
         prior=problem.objective.prior,
+        crossing=_crossing(state.crossing[restart]) if problem.objective.is_sampled else None,
     )
+
+
+def _crossing(numbers):
+    memory, n_rungs, acceptance, round_trips = (float(x) for x in numbers)
+    return Crossing(memory, int(n_rungs), acceptance, round_trips)

@@ -12,11 +12,14 @@ from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.grey import GreyPixels
+from vmfcore.data.mixture import reference_of
 from vmfcore.data.packing import pack_spins, pixel_fields, total_spins
 from vmfcore.learning.climb import batches
 from vmfcore.learning.parameters import CENTRE_MEMORY
 from vmfcore.machines.likelihood import estimate_log_partition, visible_log_weights
 from vmfcore.machines.machine import Machine, check_data, check_machine, hidden_means
+from vmfcore.networks.chains import move_chains, start_chains
+from vmfcore.networks.couplings import RealCouplings
 from vmfcore.networks.solvers import Gibbs
 from vmfcore.numerics.bits import column_sums, transpose
 from vmfcore.numerics.passes import to_tanh, turned_over
@@ -49,7 +52,7 @@ def train_full_precision(
     *,
     n_steps: int,
     batch_size: int,
-    n_chains: int,
+    n_chains: int | Gibbs,
     step_size: float,
     validation: ArrayLike | None = None,
     seed: int,
@@ -64,8 +67,10 @@ def train_full_precision(
         Of grey values they are drawn anew in every epoch.
     n_hidden : int >= 1
         P.
-    n_steps, batch_size, n_chains : int >= 1
-        Steps; samples a step, drawn anew in every epoch, as `vmfcore.fit` draws them; persistent chains.
+    n_steps, batch_size : int >= 1
+        Steps; samples a step, drawn anew in every epoch, as `vmfcore.fit` draws them.
+    n_chains : int >= 1, or Gibbs
+        Persistent chains, plain ones or those of a solver with rungs, as `vmfcore.fit` takes them.
     step_size : float in (0, 1]
         Of couplings and fields, falling linearly to 0.
     validation : (M', N) array, ±1, or None
@@ -92,7 +97,11 @@ def train_full_precision(
     (20, 2)
     """
     data = pack_spins(spins)
-    checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, batch_size=batch_size, n_chains=n_chains)
+    checks.integer(1, n_hidden=n_hidden, n_steps=n_steps, batch_size=batch_size)
+    if isinstance(n_chains, Gibbs):
+        n_chains.check_outside_fit()
+    else:
+        checks.integer(1, n_chains=n_chains)
     if batch_size > len(data.bits):
         raise ValueError(f"batch_size must be at most the number of samples, {len(data.bits)}, got {batch_size}")
     checks.real(0, 1, closed="right", step_size=step_size)
@@ -103,7 +112,12 @@ def train_full_precision(
     couplings = (INITIAL_SPREAD * rng.normal(size=(n_visible, n_hidden))).astype(np.float32)
     a = pixel_fields(data)
     b = np.zeros(n_hidden)
-    chains = data.take(rng.integers(n_samples, size=n_chains)).bits
+    tempered = None
+    if isinstance(n_chains, Gibbs):
+        first = n_chains.cold_start(a, seed, reference_of(data, seed))
+        tempered, _ = start_chains(couplings[None], a[None], b[None], first)
+    else:
+        chains = data.take(rng.integers(n_samples, size=n_chains)).bits
     looks = _Looks(data, validation, seed)
 
     # the origin of the coordinates: the mean image, and a running mean of the hidden spins
@@ -118,8 +132,11 @@ def train_full_precision(
 
         # hidden means given the data, and given the chains, by the same products as those of one-bit machines
         clamped = to_tanh(multiply(batch, couplings), b)
-        free = to_tanh(multiply(chains, couplings), b)
-        hidden = _drawn(free, rng)
+        if tempered is None:
+            free = to_tanh(multiply(chains, couplings), b)
+            hidden = _drawn(free, rng)
+        else:
+            tempered, (chains,), (free,) = move_chains([(RealCouplings.of(couplings), (a, b))], tempered)
         centre = CENTRE_MEMORY * centre + (1 - CENTRE_MEMORY) * clamped.mean(axis=0)
 
         # the couplings follow the difference of the correlations, the fields that of the means
@@ -130,9 +147,10 @@ def train_full_precision(
         a = a + rate * of_visible - change @ centre.astype(np.float32)
         b = b + rate * of_hidden - pixels.astype(np.float32) @ change
 
-        # a Gibbs step of the chains, at the new couplings
-        visible = to_tanh(multiply(hidden, turned_over(couplings)), a)
-        chains = _drawn(visible, rng)
+        # a Gibbs step of plain chains, at the new couplings
+        if tempered is None:
+            visible = to_tanh(multiply(hidden, turned_over(couplings)), a)
+            chains = _drawn(visible, rng)
         if looks.are_due(step + 1, n_steps):
             looks.look(_Parameters(couplings, a, b))
     return looks.best(_Parameters(couplings, a, b)).machine()

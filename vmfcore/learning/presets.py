@@ -11,13 +11,15 @@ from vmfcore.bounds.model_term import Annealed, Quenched
 from vmfcore.bounds.objective import Objective
 from vmfcore.learning.parameters import Learn
 from vmfcore.learning.rules import Adam, Natural
-from vmfcore.networks.solvers import Cavity, Gibbs
+from vmfcore.networks.exact import MAX_SUMMED_UNITS
+from vmfcore.networks.solvers import Cavity, Exact, Gibbs
 
 # of `recipe`
 LARGEST_STEP = 0.2  # ρ
 STEP_AT_ONE_UNIT = 10.0  # ρ P, of many hidden units
 REAL_STEP = 0.05  # of fields and temperatures
 LARGEST_BATCH = 100
+MOST_SUMMED = 120_000  # 2^P N up to which a step by exact sums takes no longer than one of tempered chains
 FIRST_AND_LAST_WEIGHT = (0.3, 0.02)  # T
 
 # the algorithm of Huang, arXiv:1911.07662: λ starts uniform in ±1, Adam takes 200 steps of size 0.4
@@ -30,7 +32,7 @@ PAPER: dict[str, Any] = {
 
 # one-bit machines of images: fields and temperatures are learnt, chains see the many states of the dual network
 IMAGES: dict[str, Any] = {
-    "objective": Objective(model_term=Annealed(Gibbs(n_chains=100, n_temperatures=1000)), kl_weight=0.3),
+    "objective": Objective(model_term=Annealed(Gibbs(n_chains=100, n_temperatures=1000, n_rungs=None)), kl_weight=0.3),
     "rule": Natural(step_size=0.02, schedule="linear"),
     "learn": Learn(fields=True, beta="unit", step_size=0.02),
     "batch_size": 100,
@@ -42,7 +44,8 @@ IMAGES: dict[str, Any] = {
 def recipe(spins: ArrayLike, n_hidden: int, n_steps: int = 10_000, slowness: float = 1.0) -> dict:
     r"""Arguments of `vmfcore.fit` for binary data of any kind, from the numbers of samples, pixels and hidden units.
 
-    Chains as in `IMAGES`, T falls from 0.3 to 0.02; what the sizes decide are
+    Chains as in `IMAGES`, which take rungs where they are seen not to cross between states, or, of few units, exact
+    sums, as long as these take less time.  T falls from 0.3 to 0.02; what the sizes decide are
 
     .. math::
         \beta_0 = (N/P)^{1/4}, \qquad \rho = \min(1/5, 10/P)/s, \qquad b = \min(100, M) .
@@ -84,8 +87,10 @@ def recipe(spins: ArrayLike, n_hidden: int, n_steps: int = 10_000, slowness: flo
     n_samples, n_visible = _shape_of(spins)
     checks.integer(1, n_hidden=n_hidden, n_steps=n_steps)
     slowness = checks.real(0.2, 1000, closed="both", slowness=slowness)
+    few = n_hidden <= MAX_SUMMED_UNITS and 2**n_hidden * n_visible <= MOST_SUMMED
+    model_term = Annealed(Exact()) if few else IMAGES["objective"].model_term
     return IMAGES | {
-        "objective": replace(IMAGES["objective"], kl_weight=FIRST_AND_LAST_WEIGHT),
+        "objective": replace(IMAGES["objective"], model_term=model_term, kl_weight=FIRST_AND_LAST_WEIGHT),
         "beta": (n_visible / n_hidden) ** 0.25,
         "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden) / slowness, schedule="linear"),
         "learn": Learn(fields=True, beta="unit", step_size=REAL_STEP / slowness),

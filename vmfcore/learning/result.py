@@ -9,6 +9,7 @@ from vmfcore.bounds.objective import Bound, Objective
 from vmfcore.learning.parameters import Learn
 from vmfcore.learning.rules import Rule
 from vmfcore.machines.machine import Machine, check_machine
+from vmfcore.networks.chains import Crossing
 
 
 class History(NamedTuple):
@@ -44,6 +45,7 @@ class FitResult(NamedTuple):
     rule: Rule | None
     learn: Learn
     prior: Prior
+    crossing: Crossing | None = None  # of the chains, how they crossed between states; None without chains
     # (P,), of `infer_weights`: de Almeida's and Thouless' Λ, beyond 1 where a hidden unit cannot come to rest
     stability: np.ndarray | None = None
 

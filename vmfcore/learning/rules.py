@@ -1,7 +1,7 @@
 """Learning rules: how the synapses follow the derivative of the objective, one step after the other.
 
 A rule is a value; what it remembers between two steps is its state.  ``schedule`` says how the steps, also those of
-fields and temperatures, change during a climb: "constant", or "linear", falling to 0 at the last step.
+fields and temperatures, change during a climb: "constant", or "linear" or "quadratic", falling to 0 at the last step.
 """
 
 import math
@@ -18,7 +18,7 @@ from vmfcore.learning.parameters import CouplingChange, Pulls, add_pulls
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, tanh
 
-SCHEDULES = ("constant", "linear")
+SCHEDULES = {"constant": 0, "linear": 1, "quadratic": 2}  # powers of what is left of a climb
 CLIP = 0.99999  # of the means, for the rule that needs it
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.99  # of Adam's running moments
 FIRST_SHARE, SECOND_SHARE = 0.1, 0.01  # of what a step adds to them
@@ -58,7 +58,7 @@ class Natural:
     ----------
     step_size : float in (0, 1]
         ρ.
-    schedule : "constant" or "linear"
+    schedule : "constant", "linear" or "quadratic"
     tol : float > 0
         A restart ends when its distance from a stationary point, the root mean square of what an undamped step would
         change in λ, averaged over 20 steps, falls below it, whatever the step size; at the default planted problems
@@ -176,7 +176,7 @@ class Adam:
     ----------
     step_size : float in (0, 100]
         The learning rate; the paper's 0.4 reaches the same overlap but does not settle.
-    schedule : "constant" or "linear"
+    schedule : "constant", "linear" or "quadratic"
     tol : float > 0
         As in `Natural`.
 
@@ -231,4 +231,4 @@ Rule = Natural | Adam
 
 def share_of_step(rule, done):
     """What is left of the steps where so much of a climb is done, from 0 to 1."""
-    return 1 - done if rule.schedule == "linear" else 1.0
+    return (1 - done) ** SCHEDULES[rule.schedule]

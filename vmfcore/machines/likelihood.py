@@ -17,9 +17,11 @@ import scipy
 from numpy.typing import ArrayLike
 
 from vmfcore import checks
+from vmfcore.data.mixture import reference_of
 from vmfcore.data.packing import pixel_fields
 from vmfcore.machines.machine import Machine, check_data, check_machine, couplings_of, hidden_field_blocks
 from vmfcore.machines.sampling import MAX_EXACT_HIDDEN, draw_hidden
+from vmfcore.machines.tempered import TemperedEstimate, tempered_log_partition
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.networks.gibbs import relax
@@ -29,7 +31,10 @@ from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
-MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000)
+MANY_ANNEALED = Gibbs(n_chains=200, n_temperatures=2000)
+MANY_CHAINS = Gibbs(n_chains=200, n_temperatures=2000, n_rungs=None)
+MIN_ROUND_TRIPS = 100  # of tempered chains, that an estimate of ln Z is to rest on
+ROUNDING = 1e-6  # nats by which samples that are all states may weigh more than Z
 OPEN = 1.0  # nats between two estimates of ln Z that are too many to pass over
 
 
@@ -43,23 +48,47 @@ class LogLikelihood(NamedTuple):
     per_sample: np.ndarray  # (M,), nats
     from_data: PartitionEstimate | None  # ln Z by the way back, of chains from data; None where it is exact
     from_noise: PartitionEstimate | None  # the same of those that took the way forward
+    forward: PartitionEstimate | None = None  # ln Z by the way forward
+    tempered: TemperedEstimate | None = None  # ln Z by tempered chains; None where they were not asked for
+    least_log_partition: float = -np.inf  # ln Σ f(σ) of the distinct samples, below which ln Z cannot be
 
     @property
     def bracket(self) -> tuple[float, float]:
-        """The smallest and the largest mean, nats a sample, that the estimates of ln Z leave."""
-        estimates = [self.log_partition]
-        estimates += [back.log_partition for back in (self.from_data, self.from_noise) if back is not None]
+        """The smallest and the largest mean, nats a sample, that the estimates of ln Z leave.
+
+        Where tempered chains cross, theirs from both sides and two standard errors, and the way forward where it finds
+        more: it is rarely too large.  Otherwise all estimates.  None is below what the samples themselves weigh.
+        """
+        annealed = [x.log_partition for x in (self.forward, self.from_data, self.from_noise) if x is not None]
+        if self.tempered is not None and crosses(self.tempered):
+            low, high = _sides(self.tempered)
+            high = max(high, annealed[0])
+        else:
+            estimates = [self.log_partition, *annealed]
+            low, high = min(estimates), max(estimates)
         of_spins = self.mean + self.log_partition
-        return of_spins - max(estimates), of_spins - min(estimates)
+        return of_spins - max(high, self.least_log_partition), of_spins - max(low, self.least_log_partition)
 
 
-def _check_chains(solver):
-    checks.instance(Gibbs, solver=solver)
-    solver.check_outside_fit()
+def crosses(tempered: TemperedEstimate) -> bool:
+    """Whether tempered chains go round often enough."""
+    return tempered.crossing.round_trips >= MIN_ROUND_TRIPS
+
+
+def _sides(tempered):
+    """The smallest and the largest ln Z by tempered chains."""
+    error = 2 * tempered.standard_error
+    estimates = tempered.from_below, tempered.from_above, tempered.log_partition - error
+    return min(estimates), max(*estimates, tempered.log_partition + error)
 
 
 def estimate_log_partition(
-    machine: Machine, base: ArrayLike, solver: Gibbs = MANY_CHAINS, *, reverse_from: ArrayLike | None = None, seed: int
+    machine: Machine,
+    base: ArrayLike,
+    solver: Gibbs = MANY_ANNEALED,
+    *,
+    reverse_from: ArrayLike | None = None,
+    seed: int,
 ) -> PartitionEstimate:
     r"""Estimate ln Z by annealed importance sampling, from independent pixels to the machine or back.
 
@@ -107,7 +136,8 @@ def estimate_log_partition(
     n_visible, n_hidden = machine.weights.shape
     base = checks.array((n_visible,), base=base)
     checks.within(checks.MAX_SIZE, base=base)
-    _check_chains(solver)
+    checks.instance(Gibbs, solver=solver)
+    solver.check_anneals()
     checks.integer(0, seed=seed)
     couplings, fields = couplings_of(machine, np.float32), (machine.visible_fields, machine.hidden_fields)
     path, key = np.linspace(0.0, 1.0, solver.n_temperatures + 1), stream_key(seed, Stream.ANNEALING)
@@ -170,6 +200,26 @@ def _warn_open(bracket):
         warnings.warn(text, ConvergenceWarning, stacklevel=3)
 
 
+def _warn_untempered(tempered, forward):
+    """The one warning about ln Z by tempered chains that do not cross, or that miss a state."""
+    low, high = _sides(tempered)
+    if not crosses(tempered) or high - low > OPEN or forward.log_partition > high + OPEN:
+        text = (
+            f"ln Z is {tempered.log_partition:.2f} by tempered chains, {low:.2f} to {high:.2f} from both sides, and "
+            f"{forward.log_partition:.2f} by annealing; round trips: {tempered.crossing.round_trips:.0f}. "
+            "Take more n_temperatures, or do not trust the likelihood to better than that"
+        )
+        warnings.warn(text, ConvergenceWarning, stacklevel=3)
+
+
+def _least_log_partition(data, log_weights):
+    """ln Σ f(σ) over distinct samples: Z sums all states, and these are some of them."""
+    used = data.bits.copy()
+    used[:, -1] &= np.uint8(0xFF << -data.n_visible % 8 & 0xFF)
+    _, first = np.unique(used, axis=0, return_index=True)
+    return float(scipy.special.logsumexp(log_weights[first]))
+
+
 def visible_log_weights(data, machine):
     """ln f(σ) (M,) of packed data and a checked machine, which is ln P(σ) + ln Z."""
     log_weights = multiply(data.bits, machine.visible_fields[:, None])[:, 0]
@@ -189,7 +239,7 @@ def log_likelihood(
     machine : Machine
     solver : Exact, Gibbs or None
         Of ln Z: the sum over all states of the smaller layer, up to 20 units, or annealed importance sampling.
-        None: the sum up to 16 units, ``Gibbs(200, 2000)`` above.
+        None: the sum up to 16 units, ``Gibbs(200, 2000, n_rungs=None)`` above: tempered and annealed chains.
     base : (N,) array or None
         Fields of the independent pixels from which ln Z is annealed, where it is; None: those of ``spins``.  They alter
         its error and not its value: a test set is better served by the fields of its training set.
@@ -199,14 +249,16 @@ def log_likelihood(
     Returns
     -------
     LogLikelihood
-        With the ln Z of the way forward.  Of two ways back, one begins at the machine with chains that began in the
+        With the ln Z of tempered chains (`vmfcore.machines.tempered`), or of the way forward where the solver has one
+        rung.  Of two ways back, one begins at the machine with chains that began in the
         data, the other with those that came forward, drawn anew by their weights; both have relaxed there for as many
-        sweeps as there are temperatures.  ``bracket`` is what the three leave of the mean.
+        sweeps as there are temperatures.  ``bracket`` is what the estimates leave of the mean.
 
     Warns
     -----
     ConvergenceWarning
-        If two estimates of ln Z differ by more than a nat.
+        If two estimates of ln Z differ by more than a nat, or tempered chains do not cross between states; if the
+        samples weigh more than the estimate of Z, beyond its error.  Their weight is taken in its place.
 
     Notes
     -----
@@ -231,14 +283,43 @@ def log_likelihood(
     solver = _checked_solver(solver, min(machine.weights.shape))
     per_sample = visible_log_weights(data, machine)
     if isinstance(solver, Exact):
-        exact = log_partition(machine.couplings, machine.visible_fields, machine.hidden_fields)
-        bracket = _Bracket(PartitionEstimate(exact, standard_error=0.0, effective_chains=np.inf), None, None)
-    else:
-        bracket = _bracket(machine, data, pixel_fields(data) if base is None else base, solver, seed)
-        _warn_open(bracket)
+        log_z = log_partition(machine.couplings, machine.visible_fields, machine.hidden_fields)
+        per_sample -= log_z
+        return LogLikelihood(float(per_sample.mean()), 0.0, log_z, np.inf, per_sample, None, None)
+
+    # by annealing, and by tempered chains where the solver has rungs
+    base = pixel_fields(data) if base is None else base
+    bracket = _bracket(machine, data, base, solver, seed)
     log_z, error, effective_chains = bracket.forward
+    tempered = None
+    if solver.n_rungs == 1:
+        _warn_open(bracket)
+    else:
+        fields = machine.visible_fields, machine.hidden_fields
+        path = couplings_of(machine, np.float32), fields, reference_of(data, seed)
+        tempered = tempered_log_partition(*path, solver, seed)
+        log_z, error = tempered.log_partition, tempered.standard_error
+        _warn_untempered(tempered, bracket.forward)
+
+    # the samples are states: Z cannot be less than what they weigh
+    least = _least_log_partition(data, per_sample)
+    if log_z < least - 3 * error - ROUNDING:
+        text = f"ln Z is estimated as {log_z:.2f}, but the samples alone weigh {least:.2f}, which is taken instead"
+        warnings.warn(text, ConvergenceWarning, stacklevel=2)
+    log_z = max(log_z, least)
     per_sample -= log_z
-    return LogLikelihood(float(per_sample.mean()), error, log_z, effective_chains, per_sample, *bracket[1:])
+    return LogLikelihood(
+        mean=float(per_sample.mean()),
+        standard_error=error,
+        log_partition=log_z,
+        effective_chains=effective_chains,
+        per_sample=per_sample,
+        from_data=bracket.from_data,
+        from_noise=bracket.from_noise,
+        forward=bracket.forward,
+        tempered=tempered,
+        least_log_partition=least,
+    )
 
 
 def _checked_solver(solver, n_fewest):
@@ -247,7 +328,7 @@ def _checked_solver(solver, n_fewest):
         return Exact() if n_fewest <= MAX_EXACT_HIDDEN else MANY_CHAINS
     checks.instance(Exact | Gibbs, solver=solver)
     if isinstance(solver, Gibbs):
-        _check_chains(solver)
+        solver.check_outside_fit()
     elif n_fewest > MAX_SUMMED_UNITS:
         raise ValueError(
             f"solver must be Gibbs for more than {MAX_SUMMED_UNITS} units in both layers, got {solver} and {n_fewest}"

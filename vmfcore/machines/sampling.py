@@ -8,9 +8,11 @@ from numpy.typing import ArrayLike
 from vmfcore import checks
 from vmfcore.data.packing import PackedSpins
 from vmfcore.machines.machine import Machine, check_machine, couplings_of, hidden_means
+from vmfcore.machines.tempered import tempered_completions, tempered_samples
 from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
-from vmfcore.numerics.blocks import IN_SHARED_CACHE, blocks
+from vmfcore.networks.tempering import MAX_RUNGS
+from vmfcore.numerics.blocks import IN_MEMORY, IN_SHARED_CACHE, blocks
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
 MAX_EXACT_HIDDEN = 16  # hidden units up to which samples are drawn exactly, and ln Z is summed, unless told otherwise
@@ -24,9 +26,10 @@ def sample(
     start: ArrayLike | None = None,
     clamped: ArrayLike | None = None,
     n_sweeps: int | None = None,
+    n_rungs: int | None = None,
     seed: int,
 ) -> np.ndarray:
-    r"""Samples of the visible spins, exact or by independent block-Gibbs chains.
+    r"""Samples of the visible spins: exact, by tempered chains, or by independent block-Gibbs chains.
 
     Parameters
     ----------
@@ -38,7 +41,11 @@ def sample(
     clamped : (N,) or (M, N) array of -1, 0 and +1, or None
         Spins that are held: those that are ±1, for all samples or for each.  The others are drawn given these.
     n_sweeps : int >= 1 or None
-        Of each chain.  None: none and exact samples for P <= 16 without ``start`` and ``clamped``, otherwise 1000.
+        Of each plain chain.  None: tempered chains, or exact samples for P <= 16 without ``clamped``; with ``start``
+        plain chains of 1000.
+    n_rungs : int in [1, 100] or None
+        Of tempered chains, `vmfcore.networks.tempering`; 1: plain ones.  None: as many as exchanges need, or plain
+        chains where ``start`` or ``n_sweeps`` is given.
     seed : int >= 0
 
     Returns
@@ -46,12 +53,18 @@ def sample(
     (M, N) int8 array
         ±1.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If tempered chains hardly cross between the machine and the start of their path.
+
     Notes
     -----
-    Exact: O(2^P N P + M N P).  Chains: O(n_sweeps M N P), in single precision.  They follow the machine's
+    Exact: O(2^P N P + M N P).  Plain chains: O(n_sweeps M N P), in single precision.  They follow the machine's
     distribution only where they relax within ``n_sweeps``: a well trained machine has many states, and 1000 sweeps that
-    start in data show the states around them rather than how often the machine visits each.  Same bits for any number
-    of threads.
+    start in data show the states around them rather than how often the machine visits each.  Tempered ones go to
+    independent pixels and back: of R rungs O((2 M + 800 min(M, 50)) R N P), or with ``clamped`` O(900 M R N P).  Same
+    bits for any number of threads.
 
     Examples
     --------
@@ -69,12 +82,35 @@ def sample(
     if clamped is not None:
         clamped = _checked_clamped(clamped, n_samples, n_visible)
         start = None if start is None else np.where(clamped == 0, start, clamped)
+    if n_rungs is not None:
+        checks.integer(1, n_rungs=n_rungs)
+        if n_rungs > MAX_RUNGS:
+            raise ValueError(f"n_rungs must be at most {MAX_RUNGS}, got {n_rungs}")
+        if n_rungs > 1 and not (start is None and n_sweeps is None):
+            raise ValueError(f"n_rungs must be 1 or None where start or n_sweeps is given, got {n_rungs}")
     is_free = start is None and clamped is None
-    if n_sweeps is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
+    if n_sweeps is None and n_rungs is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
         fields = machine.visible_fields, machine.hidden_fields
         return draw_exactly(machine.couplings, *fields, n_samples, generator(seed, Stream.SAMPLES))
+    if n_rungs is None and n_sweeps is None and start is None:
+        return _tempered(machine, n_samples, clamped, None, seed)
+    if n_rungs is not None and n_rungs > 1:
+        return _tempered(machine, n_samples, clamped, n_rungs, seed)
     n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
     return _run_chains(machine, n_samples, start, clamped, n_sweeps, seed)
+
+
+def _tempered(machine, n_samples, clamped, n_rungs, seed):
+    """Samples (M, N) of a checked machine by tempered chains."""
+    couplings, fields = couplings_of(machine, np.float32), (machine.visible_fields, machine.hidden_fields)
+    if clamped is None:
+        bits = tempered_samples(couplings, fields, n_samples, n_rungs, seed)
+        return PackedSpins(bits, len(fields[0])).dense()
+    out = np.empty(clamped.shape, np.int8)
+    for k, rows in enumerate(blocks(n_samples, MAX_RUNGS * sum(couplings.shape), IN_MEMORY)):
+        bits = tempered_completions(couplings, fields, np.ascontiguousarray(clamped[rows]), n_rungs, seed + k)
+        out[rows] = PackedSpins(bits, len(fields[0])).dense()
+    return out
 
 
 def _checked_clamped(clamped, n_samples, n_visible):

@@ -1,5 +1,6 @@
 r"""Annealed importance sampling: chains that are carried from independent pixels to a network, and their weights."""
 
+from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,8 +25,8 @@ class PartitionEstimate(NamedTuple):
     effective_chains: float  # (Σ w)²/Σ w², from 1 to K
 
 
-class _Work(NamedTuple):
-    """What `_sum_of_log2cosh` overwrites, as long as a row of fields."""
+class Work(NamedTuple):
+    """What `sum_of_log2cosh` overwrites, as long as a row of fields."""
 
     x: np.ndarray
     u: np.ndarray
@@ -35,7 +36,7 @@ class _Work(NamedTuple):
 
 
 @kernel
-def _sum_of_log2cosh(scale, fields, constants, work):
+def sum_of_log2cosh(scale, fields, constants, work):
     """Σ_μ ln 2cosh(scale x_μ) as Σ |scale x| + ln(1 + exp(-2 |scale x|))."""
     for mu in range(fields.size):
         work.x[mu] = abs(scale * fields[mu])
@@ -51,17 +52,15 @@ def _add_log_ratios(fields, s, t, constants, log_weights):
     n_hidden = fields.shape[1]
     for k in numba.prange(len(fields)):
         rows = np.empty((3, n_hidden))
-        work = _Work(rows[0], rows[1], rows[2], np.empty(n_hidden, np.int32), np.empty(LANES))
-        log_weights[k] -= _sum_of_log2cosh(s, fields[k], constants, work)
-        log_weights[k] += _sum_of_log2cosh(t, fields[k], constants, work)
+        work = Work(rows[0], rows[1], rows[2], np.empty(n_hidden, np.int32), np.empty(LANES))
+        log_weights[k] -= sum_of_log2cosh(s, fields[k], constants, work)
+        log_weights[k] += sum_of_log2cosh(t, fields[k], constants, work)
 
 
-def anneal(couplings, fields, base, path, hidden, key):
-    """ln w (K,) of chains along the ``path`` of s: the mean of w is Z on the way from 0 to 1, and 1/Z on the way back.
+def annealing_steps(couplings, fields, base, path, hidden, key):
+    """Carry chains along the ``path`` of s, and yield ln w (K,) after every step of it; see `anneal`.
 
-    ``couplings`` and ``fields`` as `sweep` takes them.  The spins ``hidden`` (K, ⌈P/8⌉), packed, must be in equilibrium
-    at the start, where at s = 0 any will do; they are overwritten by those at the end.  ``key`` is that of the random
-    numbers.
+    Who resamples the chains between two steps overwrites ``hidden`` and the weights.
     """
     a, b = fields
     n_visible, n_hidden = couplings.shape
@@ -80,6 +79,17 @@ def anneal(couplings, fields, base, path, hidden, key):
         log_weights += (t - s) * multiply(spins, tilt)[:, 0]
         with numba_threads(n_chains, exerted.size / GRAIN):
             _add_log_ratios(exerted, s, t, constants, log_weights)
+        yield log_weights
+
+
+def anneal(couplings, fields, base, path, hidden, key):
+    """ln w (K,) of chains along the ``path`` of s: the mean of w is Z on the way from 0 to 1, and 1/Z on the way back.
+
+    ``couplings`` and ``fields`` as `sweep` takes them.  The spins ``hidden`` (K, ⌈P/8⌉), packed, must be in equilibrium
+    at the start, where at s = 0 any will do; they are overwritten by those at the end.  ``key`` is that of the random
+    numbers.
+    """
+    (log_weights,) = deque(annealing_steps(couplings, fields, base, path, hidden, key), maxlen=1)
     return log_weights
 
 

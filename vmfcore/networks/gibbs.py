@@ -1,5 +1,11 @@
 r"""Block-Gibbs sampling of a network: σ ~ P(σ|h), then h ~ P(h|σ), of many chains at once.
 
+Each chain stands at one *place* of a path of networks, whose visible fields a and scale s it sees:
+
+.. math::
+    P_s(\sigma, h) \propto \exp\Bigl( \sum_i a_i(s) \sigma_i
+        + s \sum_\mu h_\mu \Bigl[ b_\mu + \sum_i J_{i\mu} \sigma_i \Bigr] \Bigr) .
+
 The spins of both layers are bits, their fields are sums by table, and the random numbers are drawn where they are used.
 """
 
@@ -23,11 +29,20 @@ class Place(NamedTuple):
     first: int  # word of the first chain
 
 
-class _Layer(NamedTuple):
-    """The units of one layer, and where their random numbers are."""
+class Rungs(NamedTuple):
+    """Places on a path of networks, and which of them each chain stands at."""
 
-    fields: np.ndarray  # (units,), a or b
-    scale: np.floating
+    visible_fields: np.ndarray  # (R, N) float32, a(s)
+    scales: np.ndarray  # (R,) float32, s
+    of_chain: np.ndarray  # (K,) intp
+
+
+class _Layer(NamedTuple):
+    """The units of one layer at all places, and where their random numbers are."""
+
+    fields: np.ndarray  # (R, units), a or b
+    scales: np.ndarray  # (R,)
+    of_chain: np.ndarray  # (K,), rows of fields and scales
     key: np.uint64
     first: int  # word of the first chain
     stride: int  # words from one chain to the next
@@ -68,8 +83,10 @@ def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
     """New visible spins of chain k at fields a + s J h; those that are clamped stay."""
     work = _work(exerted)
     up = np.empty(exerted.size, np.bool_)
+    fields = layer.fields[layer.of_chain[k]]
+    scale = layer.scales[layer.of_chain[k]]
     for i in range(exerted.size):
-        work.field[i] = layer.fields[i] + layer.scale * exerted[i]
+        work.field[i] = fields[i] + scale * exerted[i]
     uniform(layer.key, layer.first + k * layer.stride, work.draw)
     _draw(constants, work, up)
     if clamped is not None:
@@ -81,13 +98,15 @@ def _draw_visible_chain(k, exerted, layer, clamped, constants, spins):
 
 @kernel
 def _draw_hidden_chain(k, exerted, layer, to_means, constants, spins):
-    """Complete Jᵀσ of chain k by b, and draw new hidden spins at t times that; what they expect may take its place."""
+    """Complete Jᵀσ of chain k by b, and draw new hidden spins at s times that; what they expect may take its place."""
     one = constants.one
     work = _work(exerted)
     up = np.empty(exerted.size, np.bool_)
+    fields = layer.fields[0]
+    scale = layer.scales[layer.of_chain[k]]
     for mu in range(exerted.size):
-        exerted[mu] += layer.fields[mu]
-        work.field[mu] = layer.scale * exerted[mu]
+        exerted[mu] += fields[mu]
+        work.field[mu] = scale * exerted[mu]
     uniform(layer.key, layer.first + k * layer.stride, work.draw)
     _draw(constants, work, up)
     pack(up, spins)
@@ -118,6 +137,34 @@ def words_a_sweep(n_visible, n_hidden):
     return words_of(n_visible) + words_of(n_hidden)
 
 
+def draw_visible(couplings, rungs, hidden, place, clamped=None):
+    """New visible spins, packed (K, ⌈N/8⌉), of K chains at their places, given packed hidden ones (K, ⌈P/8⌉).
+
+    ``couplings`` are `RealCouplings` or `OneBitCouplings` in single precision.  Visible spins that are ±1 in
+    ``clamped`` (K, N), int8, stay so, those that are 0 there are free; the random numbers are drawn as without it.
+    """
+    n_visible, n_hidden = couplings.shape
+    exerted = couplings.on_visible(hidden)
+    spins = np.empty((len(hidden), -(-n_visible // 8)), np.uint8)
+    layer = _Layer(*rungs, place.key, place.first, words_a_sweep(n_visible, n_hidden))
+    with numba_threads(len(exerted), exerted.size / GRAIN):
+        _draw_visible(exerted, layer, clamped, constants_of(np.dtype(np.float32)), spins)
+    return spins
+
+
+def draw_hidden(exerted, n_visible, rungs, hidden_fields, place, hidden, *, to_means=False):
+    """Overwrite packed hidden spins by new ones, given Jᵀσ (K, P), which becomes b + Jᵀσ, or <h> with ``to_means``."""
+    layer = _Layer(
+        hidden_fields[None],
+        *rungs[1:],
+        place.key,
+        place.first + words_of(n_visible),
+        words_a_sweep(n_visible, exerted.shape[1]),
+    )
+    with numba_threads(len(exerted), exerted.size / GRAIN):
+        _draw_hidden(exerted, layer, to_means, constants_of(np.dtype(np.float32)), hidden)
+
+
 def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None, *, to_means=False):
     r"""One sweep of K chains: new spins, packed (K, ⌈N/8⌉), and the fields b + Jᵀσ (K, P) that they exert.
 
@@ -125,28 +172,15 @@ def sweep(couplings, fields, hidden, place, scales=(1.0, 1.0), clamped=None, *, 
 
     ``couplings`` are `RealCouplings` or `OneBitCouplings`, ``fields`` a and b, all in single precision; ``hidden``
     (K, ⌈P/8⌉), the packed spins of the hidden units, is overwritten by new ones.  With ``scales`` s and t the spins are
-    drawn at fields a + s J h, those of the hidden units at t (b + Jᵀσ).  Visible spins that are ±1 in ``clamped``
-    (K, N), int8, stay so, those that are 0 there are free; the random numbers are drawn as without it.  The bits of the
-    result depend on nothing but the arguments.
+    drawn at fields a + s J h, those of the hidden units at t (b + Jᵀσ).  ``clamped`` as `draw_visible` takes it.  The
+    bits of the result depend on nothing but the arguments.
     """
-    n_visible, n_hidden = couplings.shape
     a, b = fields
-    constants = constants_of(np.dtype(np.float32))
-    stride = words_a_sweep(n_visible, n_hidden)
-    visible_scale, hidden_scale = np.float32(scales)
-
-    # σ ~ P(σ|h)
-    exerted = couplings.on_visible(hidden)
-    spins = np.empty((len(hidden), -(-n_visible // 8)), np.uint8)
-    layer = _Layer(a, visible_scale, place.key, place.first, stride)
-    with numba_threads(len(exerted), exerted.size / GRAIN):
-        _draw_visible(exerted, layer, clamped, constants, spins)
-
-    # h ~ P(h|σ)
+    everyone = np.zeros(len(hidden), np.intp)
+    at_s, at_t = (Rungs(a[None], np.array([scale], np.float32), everyone) for scale in scales)
+    spins = draw_visible(couplings, at_s, hidden, place, clamped)
     exerted = couplings.on_hidden(spins)
-    layer = _Layer(b, hidden_scale, place.key, place.first + words_of(n_visible), stride)
-    with numba_threads(len(exerted), exerted.size / GRAIN):
-        _draw_hidden(exerted, layer, to_means, constants, hidden)
+    draw_hidden(exerted, len(a), at_t, b, place, hidden, to_means=to_means)
     return spins, exerted
 
 

@@ -121,6 +121,20 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
+def warn_uncrossed(memory, n_rungs, stacklevel):
+    """The one warning about chains that stay in the states that they are in."""
+    advice = (
+        "let them take rungs, Gibbs(n_rungs=None)"
+        if n_rungs == 1
+        else f"{n_rungs} rungs are not enough: take more, or more n_chains"
+    )
+    text = (
+        f"chains do not cross between the states of the network: after 50 sweeps {memory:.2f} of what could be "
+        f"forgotten is still remembered, so that the weights of the states may be wrong; {advice}"
+    )
+    warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
+
+
 def warn_few_chains(stacklevel):
     """The one warning about ln Z that rests on few chains."""
     text = f"fewer than {FEW_CHAINS} chains carry the estimate of ln Z; take more n_temperatures"

@@ -21,6 +21,8 @@ class Stream(enum.IntEnum):
     PIXELS = 8  # spins of grey values, anew in every epoch
     FULL_PRECISION = 9  # couplings at the start and chains of the machine of full precision
     PAIRS = 10  # of states of chains that are compared
+    TEMPERING = 11  # tempered chains of a machine
+    MIXTURE = 12  # samples that the components of a mixture begin at
 
 
 def generator(seed, stream):

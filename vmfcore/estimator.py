@@ -257,7 +257,8 @@ class BinaryRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         ----------
         n_samples : int >= 1
         n_sweeps : int >= 1 or None
-            Of chains that start from independent pixels.  None: 1000, or exact samples up to 16 hidden units.
+            Of plain chains that start from independent pixels.  None: tempered chains, or exact samples up to 16 hidden
+            units.
         random_state : as of the estimator, or None: that of the estimator
 
         Returns
@@ -276,7 +277,8 @@ class BinaryRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         X : (M, N) array, table or sparse matrix, binary
         mask : (N,) or (M, N) array of bool
             True: the pixel is drawn, and what X has there has no effect.
-        n_sweeps : int >= 1 or None: 1000
+        n_sweeps : int >= 1 or None
+            Of plain chains.  None: tempered ones.
         random_state : as of the estimator, or None: that of the estimator
 
         Returns

@@ -79,6 +79,7 @@ CASES = {
                 (101, ValueError, "n_rungs must be at most 100, got 101"),
                 (3, ValueError, "n_rungs must be 1 or None where start or n_sweeps is given, got 3"),
             ],
+            "like": [(SPINS, ValueError, r"like must be None where no tempered chains are drawn \(n_rungs\)")],
             "seed": SEED,
         },
     ),

@@ -78,6 +78,23 @@ def test_samples_have_the_weights_of_the_states():
     assert abs(plain - expected) > 0.1
 
 
+def test_samples_of_four_states_have_their_weights_with_and_without_data():
+    # units of four patterns, which a path from independent pixels alone would not tell apart in time
+    rng = np.random.default_rng(5)
+    patterns = rng.choice([-1, 1], size=(4, 101))
+    spins = patterns[rng.integers(4, size=1000)] * np.where(rng.random((1000, 101)) < 0.05, -1, 1)
+    machine = vmf.fit(spins, 11, **vmf.recipe(spins, 11, 1000), seed=0).machine.binarized
+
+    def shares(samples):
+        return np.bincount((samples[:, None] != patterns).sum(axis=2).argmin(axis=1), minlength=4) / len(samples)
+
+    exact = shares(vmf.sample(machine, 4000, seed=1))
+    for like in (None, spins):
+        found = shares(vmf.sample(machine, 2000, n_rungs=8, like=like, seed=2))
+        # four errors of 2,000 samples, of which a half may be new: lanes remember
+        np.testing.assert_allclose(found, exact, atol=4 * np.sqrt(0.25 * 0.75 / 1000))
+
+
 def test_completions_respect_what_is_held():
     machine = several_states(np.random.default_rng(3), 61, 19, 2, 3.0)
     clamped = np.zeros((7, 61), np.int8)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from vmfcore import checks
 from vmfcore.data.packing import PackedSpins
-from vmfcore.machines.machine import Machine, check_machine, couplings_of, hidden_means
+from vmfcore.machines.machine import Machine, check_data, check_machine, couplings_of, hidden_means
 from vmfcore.machines.tempered import tempered_completions, tempered_samples
 from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
@@ -27,6 +27,7 @@ def sample(
     clamped: ArrayLike | None = None,
     n_sweeps: int | None = None,
     n_rungs: int | None = None,
+    like: ArrayLike | None = None,
     seed: int,
 ) -> np.ndarray:
     r"""Samples of the visible spins: exact, by tempered chains, or by independent block-Gibbs chains.
@@ -46,6 +47,9 @@ def sample(
     n_rungs : int in [1, 100] or None
         Of tempered chains, `vmfcore.networks.tempering`; 1: plain ones.  None: as many as exchanges need, or plain
         chains where ``start`` or ``n_sweeps`` is given.
+    like : (M', N) array, ±1, PackedSpins or None
+        Data that the machine has learnt from, if there are any: the path of tempered chains begins at a mixture of
+        them.  None: at a mixture of the states that some chains come upon, which may miss one.
     seed : int >= 0
 
     Returns
@@ -63,7 +67,7 @@ def sample(
     Exact: O(2^P N P + M N P).  Plain chains: O(n_sweeps M N P), in single precision.  They follow the machine's
     distribution only where they relax within ``n_sweeps``: a well trained machine has many states, and 1000 sweeps that
     start in data show the states around them rather than how often the machine visits each.  Tempered ones go to
-    independent pixels and back: of R rungs O((2 M + 800 min(M, 50)) R N P), or with ``clamped`` O(900 M R N P).  Same
+    independent pixels and back: of R rungs O((2 M + 1500 min(M, 50)) R N P), or with ``clamped`` O(1600 M R N P).  Same
     bits for any number of threads.
 
     Examples
@@ -89,23 +93,28 @@ def sample(
         if n_rungs > 1 and not (start is None and n_sweeps is None):
             raise ValueError(f"n_rungs must be 1 or None where start or n_sweeps is given, got {n_rungs}")
     is_free = start is None and clamped is None
-    if n_sweeps is None and n_rungs is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
+    if n_sweeps is None and n_rungs is None and like is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
         fields = machine.visible_fields, machine.hidden_fields
         return draw_exactly(machine.couplings, *fields, n_samples, generator(seed, Stream.SAMPLES))
     if n_rungs is None and n_sweeps is None and start is None:
-        return _tempered(machine, n_samples, clamped, None, seed)
+        return _tempered(machine, n_samples, clamped, None, like, seed)
     if n_rungs is not None and n_rungs > 1:
-        return _tempered(machine, n_samples, clamped, n_rungs, seed)
+        return _tempered(machine, n_samples, clamped, n_rungs, like, seed)
+    if like is not None:
+        raise ValueError("like must be None where no tempered chains are drawn (n_rungs)")
     n_sweeps = checks.integer(1, n_sweeps=N_SWEEPS if n_sweeps is None else n_sweeps)
     return _run_chains(machine, n_samples, start, clamped, n_sweeps, seed)
 
 
-def _tempered(machine, n_samples, clamped, n_rungs, seed):
+def _tempered(machine, n_samples, clamped, n_rungs, like, seed):
     """Samples (M, N) of a checked machine by tempered chains."""
     couplings, fields = couplings_of(machine, np.float32), (machine.visible_fields, machine.hidden_fields)
     if clamped is None:
-        bits = tempered_samples(couplings, fields, n_samples, n_rungs, seed)
+        like = None if like is None else check_data(like, machine)[0]
+        bits = tempered_samples(couplings, fields, n_samples, n_rungs, like, seed)
         return PackedSpins(bits, len(fields[0])).dense()
+    if like is not None:
+        raise ValueError("like must be None where spins are clamped: they say where the path begins")
     out = np.empty(clamped.shape, np.int8)
     for k, rows in enumerate(blocks(n_samples, MAX_RUNGS * sum(couplings.shape), IN_MEMORY)):
         bits = tempered_completions(couplings, fields, np.ascontiguousarray(clamped[rows]), n_rungs, seed + k)

@@ -34,10 +34,10 @@ from vmfcore.numerics.streams import Stream, generator, stream_key
 
 FIRST_RUNGS = 8
 MAX_LANES = 50  # that draw samples
-TUNING = 800  # sweeps before the first sample
+TUNING = 1500  # sweeps before the first sample
 SPACING = 100  # sweeps between two samples of a lane
-N_ANNEALED = 400  # chains that look for the states of a machine
-ANNEALING_STEPS = 300  # and the temperatures on their way
+N_SCOUTS = 400  # chains, twice, that look for the states of a machine
+SCOUTING = 200  # and the temperatures on the way of half of them
 ROUND = 50  # sweeps between two moves of the rungs
 OFFSET_STEPS = 0.5, 0.02  # η, while the ladder is tuned, from the first sweep to the last in equal ratios
 BISECTIONS = 50  # of Bennett's equation, from some tens of nats to the last bit
@@ -119,22 +119,32 @@ def tempered_log_partition(couplings, fields, reference, solver, seed) -> Temper
 
 
 def machine_reference(couplings, fields, seed) -> Mixture:
-    """A mixture at the states of a machine that annealing from independent pixels comes upon, whatever they weigh."""
+    """A mixture at the states of a machine that chains come upon, whatever these weigh.
+
+    Half of the chains are annealed from independent pixels, half begin at the machine with hidden spins at random.
+    """
     a, b = fields
     n_visible, n_hidden = couplings.shape
-    key = stream_key(seed, Stream.TEMPERING, 1)
-    hidden = np.zeros((N_ANNEALED, -(-n_hidden // 8)), np.uint8)
-    path = np.linspace(0.0, 1.0, ANNEALING_STEPS + 1)
-    anneal(couplings, fields, a, path, hidden, key)
-    place = Place(key, ANNEALING_STEPS * N_ANNEALED * words_a_sweep(n_visible, n_hidden))
-    spins, _ = sweep(couplings, (a.astype(np.float32), b.astype(np.float32)), hidden, place)
+    annealed = np.zeros((N_SCOUTS, -(-n_hidden // 8)), np.uint8)
+    path = np.linspace(0.0, 1.0, SCOUTING + 1)
+    anneal(couplings, fields, a, path, annealed, stream_key(seed, Stream.TEMPERING, 1))
+    quenched = generator(seed, Stream.TEMPERING).integers(0, 256, annealed.shape, np.uint8)
+    hidden = np.concatenate([annealed, quenched])
+    key = stream_key(seed, Stream.TEMPERING, 2)
+    for n in range(SCOUTING // 4):
+        place = Place(key, n * len(hidden) * words_a_sweep(n_visible, n_hidden))
+        spins, _ = sweep(couplings, (a.astype(np.float32), b.astype(np.float32)), hidden, place)
     return reference_of(PackedSpins(spins, n_visible), seed)
 
 
-def tempered_samples(couplings, fields, n_samples, n_rungs, seed):
-    """Packed samples (M, ⌈N/8⌉) of a machine by tempered chains, some of each lane, far from each other in time."""
+def tempered_samples(couplings, fields, n_samples, n_rungs, like, seed):
+    """Packed samples (M, ⌈N/8⌉) of a machine by tempered chains, some of each lane, far from each other in time.
+
+    The path begins at a mixture of the packed data ``like``, or of what the machine itself is found to have.
+    """
     n_lanes = min(max(n_samples, 2), MAX_LANES)
-    ladder = start_ladder(couplings, machine_reference(couplings, fields, seed), n_rungs or FIRST_RUNGS, n_lanes, seed)
+    reference = machine_reference(couplings, fields, seed) if like is None else reference_of(like, seed)
+    ladder = start_ladder(couplings, reference, n_rungs or FIRST_RUNGS, n_lanes, seed)
     ladder = tuned(couplings, fields, ladder, n_lanes, TUNING, may_grow=n_rungs is None)
     found = []
     for n in range(SPACING * -(-n_samples // n_lanes)):

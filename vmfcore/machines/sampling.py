@@ -11,7 +11,7 @@ from vmfcore.machines.machine import Machine, check_data, check_machine, couplin
 from vmfcore.machines.tempered import tempered_completions, tempered_samples
 from vmfcore.networks.exact import draw_exactly
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
-from vmfcore.networks.tempering import MAX_RUNGS
+from vmfcore.networks.tempering import MAX_RUNGS, check_rungs
 from vmfcore.numerics.blocks import IN_MEMORY, IN_SHARED_CACHE, blocks
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
@@ -86,12 +86,9 @@ def sample(
     if clamped is not None:
         clamped = _checked_clamped(clamped, n_samples, n_visible)
         start = None if start is None else np.where(clamped == 0, start, clamped)
-    if n_rungs is not None:
-        checks.integer(1, n_rungs=n_rungs)
-        if n_rungs > MAX_RUNGS:
-            raise ValueError(f"n_rungs must be at most {MAX_RUNGS}, got {n_rungs}")
-        if n_rungs > 1 and not (start is None and n_sweeps is None):
-            raise ValueError(f"n_rungs must be 1 or None where start or n_sweeps is given, got {n_rungs}")
+    n_rungs = check_rungs(n_rungs)
+    if n_rungs is not None and n_rungs > 1 and not (start is None and n_sweeps is None):
+        raise ValueError(f"n_rungs must be 1 or None where start or n_sweeps is given, got {n_rungs}")
     is_free = start is None and clamped is None
     if n_sweeps is None and n_rungs is None and like is None and is_free and n_hidden <= MAX_EXACT_HIDDEN:
         fields = machine.visible_fields, machine.hidden_fields

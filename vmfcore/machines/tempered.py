@@ -26,13 +26,12 @@ import scipy
 from vmfcore.data.mixture import Mixture, independent_pixels, reference_of
 from vmfcore.data.packing import PackedSpins
 from vmfcore.networks.annealing import anneal
-from vmfcore.networks.chains import LAG, LANES, Crossing, memory_of, one_rung
+from vmfcore.networks.chains import FIRST_RUNGS, LAG, LANES, Crossing, memory_of, one_rung
 from vmfcore.networks.gibbs import Place, sweep, words_a_sweep
 from vmfcore.networks.network import ConvergenceWarning
 from vmfcore.networks.tempering import n_rungs_wanted, rejections, respaced, tempered_sweep
 from vmfcore.numerics.streams import Stream, generator, stream_key
 
-FIRST_RUNGS = 8
 MAX_LANES = 50  # that draw samples
 TUNING = 1500  # sweeps before the first sample
 SPACING = 100  # sweeps between two samples of a lane

@@ -1,6 +1,5 @@
 r"""Annealed importance sampling: chains that are carried from independent pixels to a network, and their weights."""
 
-from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -57,10 +56,12 @@ def _add_log_ratios(fields, s, t, constants, log_weights):
         log_weights[k] += sum_of_log2cosh(t, fields[k], constants, work)
 
 
-def annealing_steps(couplings, fields, base, path, hidden, key):
-    """Carry chains along the ``path`` of s, and yield ln w (K,) after every step of it; see `anneal`.
+def anneal(couplings, fields, base, path, hidden, key):
+    """ln w (K,) of chains along the ``path`` of s: the mean of w is Z on the way from 0 to 1, and 1/Z on the way back.
 
-    Who resamples the chains between two steps overwrites ``hidden`` and the weights.
+    ``couplings`` and ``fields`` as `sweep` takes them.  The spins ``hidden`` (K, ⌈P/8⌉), packed, must be in equilibrium
+    at the start, where at s = 0 any will do; they are overwritten by those at the end.  ``key`` is that of the random
+    numbers.
     """
     a, b = fields
     n_visible, n_hidden = couplings.shape
@@ -79,17 +80,6 @@ def annealing_steps(couplings, fields, base, path, hidden, key):
         log_weights += (t - s) * multiply(spins, tilt)[:, 0]
         with numba_threads(n_chains, exerted.size / GRAIN):
             _add_log_ratios(exerted, s, t, constants, log_weights)
-        yield log_weights
-
-
-def anneal(couplings, fields, base, path, hidden, key):
-    """ln w (K,) of chains along the ``path`` of s: the mean of w is Z on the way from 0 to 1, and 1/Z on the way back.
-
-    ``couplings`` and ``fields`` as `sweep` takes them.  The spins ``hidden`` (K, ⌈P/8⌉), packed, must be in equilibrium
-    at the start, where at s = 0 any will do; they are overwritten by those at the end.  ``key`` is that of the random
-    numbers.
-    """
-    (log_weights,) = deque(annealing_steps(couplings, fields, base, path, hidden, key), maxlen=1)
     return log_weights
 
 

@@ -37,6 +37,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from vmfcore import checks
 from vmfcore.networks.annealing import Work, sum_of_log2cosh
 from vmfcore.networks.gibbs import Place, Rungs, draw_hidden, draw_visible, words_a_sweep
 from vmfcore.numerics.draws import uniform, words_of
@@ -51,6 +52,16 @@ REJECTION = 0.55  # of an exchange, that the number of rungs aims at
 LEAST_REJECTION = 0.02  # in the spacing: neighbours that never reject may move apart, but not without end
 OFFSET_STEP = 0.5  # η, of chains that go on while a network learns
 SPARE = 0.6  # rungs are taken away where so small a share of them would do
+
+
+def check_rungs(n_rungs: int | None) -> int | None:
+    """Number of rungs that a user asks for, None where the chains decide."""
+    if n_rungs is None:
+        return None
+    n_rungs = checks.integer(1, n_rungs=n_rungs)
+    if n_rungs > MAX_RUNGS:
+        raise ValueError(f"n_rungs must be at most {MAX_RUNGS}, got {n_rungs}")
+    return n_rungs
 
 
 class Ladder(NamedTuple):

@@ -19,7 +19,7 @@ from vmfcore.networks.network import (
     of_one_replica,
     warn_few_chains,
 )
-from vmfcore.networks.tempering import MAX_RUNGS
+from vmfcore.networks.tempering import check_rungs
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,8 @@ class Gibbs:
             n_chains=checks.integer(2, n_chains=self.n_chains),
             n_temperatures=checks.integer(1, n_temperatures=self.n_temperatures),
             bound_every=None if self.bound_every is None else checks.integer(1, bound_every=self.bound_every),
-            n_rungs=None if self.n_rungs is None else checks.integer(1, n_rungs=self.n_rungs),
+            n_rungs=check_rungs(self.n_rungs),
         )
-        if self.n_rungs is not None and self.n_rungs > MAX_RUNGS:
-            raise ValueError(f"n_rungs must be at most {MAX_RUNGS}, got {self.n_rungs}")
 
     def check_size(self, n_hidden: int) -> None:
         """Any number of hidden units."""

@@ -278,11 +278,11 @@ def lies_within(values: ArrayLike, margin: float) -> str:
     >>> [lies_within([x - 0.1, x, x + 0.1], 0.2) for x in (0.05, 0.15, 0.4)]
     ['yes', 'open', 'no']
     """
-    values = checks.array((None,), values=values)
+    of_seeds = checks.array((None,), values=values)
     margin = checks.real(0, np.inf, margin=margin)
-    if len(values) < 2:
+    if len(of_seeds) < 2:
         return "open"
-    mean, error = mean_and_error(values)
+    mean, error = mean_and_error(of_seeds)
     if abs(mean) + 2 * error < margin:
         return "yes"
     return "no" if abs(mean) - 2 * error > margin else "open"

@@ -1,6 +1,7 @@
 import naive
 import numpy as np
 import pytest
+import scipy
 
 import vmfcore as vmf
 from vmfcore.theory.limits import mean_overlap
@@ -32,6 +33,25 @@ def test_mean_overlap_limits():
     # T(a) = a - a² + O(a³) and 1 - T ∝ exp(-a/2)
     assert mean_overlap(1e-4) == pytest.approx(1e-4 - 1e-8, rel=1e-6)
     assert mean_overlap(60.0) == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 3.0, np.inf])
+def test_signs_cosine_and_square_error_are_limited_and_the_overlap_of_means_is_not(sharpness):
+    # the scalar channel of theory at α = 3, of which tanh(field) is the posterior mean; κ from the sign, by hand
+    q, sign = vmf.bayes_optimal_overlap(3.0, 1.0)
+    kappa = 2 * scipy.special.erfinv(float(sign)) ** 2
+    rng = np.random.default_rng(4)
+    field = kappa + np.sqrt(kappa) * rng.standard_normal(1_000_003)  # ξ* = 1 everywhere
+    estimate = np.tanh(sharpness * field) if np.isfinite(sharpness) else np.sign(field)
+    overlap, square = estimate.mean(), np.mean(estimate**2)
+    tolerance = 3 / np.sqrt(len(field))  # three standard errors of averages of numbers up to 1
+    assert np.sign(estimate).mean() == pytest.approx(sign, abs=tolerance)
+    assert overlap / np.sqrt(square) < np.sqrt(q) + tolerance
+    assert 1 - 2 * overlap + square > 1 - q - tolerance
+    # who is right is at both limits; who is too sure has more overlap than Q
+    assert (overlap / np.sqrt(square) > np.sqrt(q) - tolerance) == (sharpness == 1)
+    assert (1 - 2 * overlap + square < 1 - q + tolerance) == (sharpness == 1)
+    assert (overlap > q + tolerance) == (sharpness > 1)
 
 
 def test_thresholds_of_correlated_hidden_units():

@@ -110,7 +110,9 @@ def correlated_overlap(
     Returns
     -------
     CorrelatedOverlap
-        All 0 below the thresholds of `critical_density`.  With the matched prior no algorithm passes these values.
+        All 0 below the thresholds of `critical_density`.  With the matched prior no algorithm passes sign_overlap, nor
+        has a cosine λ·ξ*/(√N ‖λ‖) above √means_overlap or a mean square error below 1 - means_overlap; those of either
+        student are means_overlap/√mean_square and 1 - 2 means_overlap + mean_square.
 
     Warns
     -----

@@ -87,10 +87,17 @@ def critical_density(beta: float, *, correlation: float = 0.0, prior: str = "uni
 
 
 def bayes_optimal_overlap(alpha: ArrayLike, beta: float) -> tuple[np.ndarray, np.ndarray]:
-    r"""Overlaps that no algorithm passes: P = 1, and any finite P with independent hidden units, N → ∞.
+    r"""Overlaps of the Bayes-optimal student: P = 1, and any finite P with independent hidden units, N → ∞.
 
     .. math::
         Q = T(\kappa), \quad \kappa = \alpha\beta^2 T(\beta^2 Q), \quad T(\kappa) = E\tanh(\kappa + \sqrt\kappa z)
+
+    No algorithm passes these, by any estimate λ of the synapses ξ*:
+
+    .. math::
+        \frac{1}{N} \Bigl|\sum_i \xi^*_i \operatorname{sign}\lambda_i\Bigr| \le \operatorname{erf}\sqrt{\kappa/2}, \quad
+        \frac{|\lambda\cdot\xi^*|}{\sqrt N \lVert\lambda\rVert} \le \sqrt Q, \quad
+        \frac{1}{N} \sum_i (\xi^*_i - \lambda_i)^2 \ge 1 - Q .
 
     Parameters
     ----------
@@ -108,7 +115,9 @@ def bayes_optimal_overlap(alpha: ArrayLike, beta: float) -> tuple[np.ndarray, np
 
     Notes
     -----
-    The Gaussian average T is good to 1e-9.
+    Q is no limit for the overlap Σ ξ*λ/N of means, which grows with the length of λ: an overconfident λ passes it, and
+    so does the sign of the posterior mean itself.  At finite N single data sets scatter around the limits.  The
+    Gaussian average T is good to 1e-9.
 
     References
     ----------

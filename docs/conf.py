@@ -46,7 +46,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 # no column of links beside pages that have no neighbours
-html_sidebars = {name: [] for name in ("claims", "notation", "why", "copied/*", "search", "genindex")}
+html_sidebars = {name: [] for name in ("claims", "fidelity", "notation", "why", "copied/*", "search", "genindex")}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,

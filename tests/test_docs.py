@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import pkgutil
 import re
 import subprocess
 import sys
@@ -36,6 +37,24 @@ def test_how_to_pages_print_what_they_say(path, tmp_path, monkeypatch):
             assert [line.split() for line in printed.splitlines()] == [line.split() for line in text.splitlines()]
             printed = ""
     assert not printed
+
+
+NAME = re.compile(r"`(vmf|vmfcore)\.([\w.]+)`")
+
+
+def test_the_table_of_equations_names_functions_that_there_are():
+    page = (ROOT / "docs" / "fidelity.md").read_text()
+    found = NAME.findall(page)
+    assert len(found) > 40
+    for _, name in found:
+        pkgutil.resolve_name(f"vmfcore.{name}")
+    # every row has where it is in the paper, or says that this was not seen
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in page.splitlines() if line[:2] == "| "]
+    for what, number, *others in rows:
+        if what not in ("what", "figure", "the whole algorithm"):
+            assert re.search(r"\(\d\).*\\\*|number not seen|not in the paper", number), what
+        if len(others) == 3 and what != "what" and "labels" not in what:
+            assert NAME.search(others[1]), what
 
 
 def test_the_start_page_shows_what_the_ten_lines_print():

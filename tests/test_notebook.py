@@ -98,6 +98,30 @@ def test_rows_with_different_columns_make_one_table():
     assert notebook.columns_of([]) == {}
 
 
+def test_a_claim_separates_what_it_is_made_of_from_every_control():
+    small = (0.1).__gt__
+    assert notebook.separates(small, 0.03, 0.2, 0.3)
+    assert not notebook.separates(small, 0.2, 0.3)  # the claim fails
+    assert not notebook.separates(small, 0.03, 0.2, 0.05)  # a control passes
+    with pytest.raises(ValueError, match="controls must hold at least one, got none"):
+        notebook.separates(small, 0.03)
+
+
+def test_a_mean_is_ahead_by_three_errors_and_near_with_its_error():
+    values = np.array([1.0, 2.0, 3.0])  # mean 2, standard error 1/√3
+    error = 1 / np.sqrt(3)
+    assert notebook.ahead(values, least=2 - 3.01 * error)
+    assert not notebook.ahead(values, least=2 - 2.99 * error)
+    assert notebook.near(values, 2.5, 0.51 + error)
+    assert notebook.near(values, 1.5, 0.51 + error)
+    assert not notebook.near(values, 1.5, 0.49 + error)
+    for refused in ([1.0], np.ones((2, 3))):
+        with pytest.raises(ValueError, match=r"must be a vector of two or more numbers, got shape \("):
+            notebook.ahead(refused)
+        with pytest.raises(ValueError, match=r"must be a vector of two or more numbers, got shape \("):
+            notebook.near(refused, 0.0, 1.0)
+
+
 def test_machines_are_drawn_with_brackets_against_storage_and_width():
     table = {
         "machine": np.array(["signs", "signs, T = 1.0", "rounded to 1 bit"]),

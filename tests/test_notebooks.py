@@ -235,7 +235,14 @@ OF_SOME_MACHINES |= {
 
 SMALL = {
     "00_the_model": {"n_visible": 31, "n_steps": 10, "counted_samples": [5, 10], "n_data_sets": 2},
-    "01_planted_recovery": {"n_visible": 31, "n_steps": 30, "n_restarts": 2, "n_instances": 2, "alpha": 2},
+    "01_planted_recovery": {
+        "n_visible": 31,
+        "n_steps": 30,
+        "n_restarts": 2,
+        "n_instances": 2,
+        "n_basins": 2,
+        "alpha": 2,
+    },
     "02_overlap_vs_density": {
         "n_visible": 31,
         "alphas": [1.0, 4.0],

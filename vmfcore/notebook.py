@@ -309,6 +309,76 @@ def columns_of(rows: Sequence[dict]) -> dict[str, np.ndarray]:
     return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
 
 
+def separates(holds: Callable[[Any], Any], claimed: Any, *controls: Any) -> bool:
+    """Whether a claim holds for what it is made of, and for none of its controls: an assert that can fail.
+
+    Parameters
+    ----------
+    holds : callable
+        The claim, of one argument.
+    claimed : Any
+        The numbers that it is made of.
+    *controls : Any
+        Numbers that it must not hold for, one or more.
+
+    Examples
+    --------
+    >>> from vmfcore.notebook import separates
+    >>> separates(lambda error: error < 0.1, 0.03, 0.2), separates(lambda error: error < 0.5, 0.03, 0.2)
+    (True, False)
+    """
+    if not controls:
+        raise ValueError("controls must hold at least one, got none")
+    return bool(holds(claimed)) and not any(holds(control) for control in controls)
+
+
+def ahead(differences: ArrayLike, least: float = 0.0) -> bool:
+    """Whether the mean over the seeds is above a number by more than three standard errors.
+
+    Parameters
+    ----------
+    differences : (n_seeds,) array, n_seeds >= 2
+    least : float
+
+    Examples
+    --------
+    >>> from vmfcore.notebook import ahead
+    >>> ahead([0.9, 1.0, 1.1]), ahead([0.9, 1.0, 1.1], least=0.9), ahead([-1.0, 0.0, 4.0])
+    (True, False, False)
+    """
+    mean, error = mean_and_error(_of_several_seeds(differences=differences))
+    return bool(mean - 3 * error > least)
+
+
+def near(values: ArrayLike, target: float, tolerance: float) -> bool:
+    """Whether the mean over the seeds, with one standard error to both sides, is within a distance of a number.
+
+    Values that scatter widely are near to nothing.
+
+    Parameters
+    ----------
+    values : (n_seeds,) array, n_seeds >= 2
+    target, tolerance : float
+
+    Examples
+    --------
+    >>> from vmfcore.notebook import near
+    >>> near([0.9, 1.0, 1.1], 1.0, 0.1), near([0.9, 1.0, 1.1], 1.2, 0.1), near([0.0, 1.0, 2.0], 1.0, 0.1)
+    (True, False, False)
+    """
+    mean, error = mean_and_error(_of_several_seeds(values=values))
+    return bool(np.abs(mean - target) + error < tolerance)
+
+
+def _of_several_seeds(**named):
+    """A vector that is long enough for an error of its mean."""
+    ((name, values),) = named.items()
+    values = np.asanyarray(values)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"{name} must be a vector of two or more numbers, got shape {values.shape}")
+    return values
+
+
 def error_bars(ax: Axes, x: ArrayLike, values: ArrayLike, **style: Any) -> ErrorbarContainer:
     """Points at the means over the seeds, with bars of one standard error up and down.
 

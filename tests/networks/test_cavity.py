@@ -52,6 +52,22 @@ def test_errors_fall_as_one_over_n():
     assert (small / large > 3).all()
 
 
+@pytest.mark.parametrize("alike", [False, True])
+def test_what_messages_miss_of_two_hidden_units_without_fields(rng, alike):
+    couplings = rng.uniform(-0.4, 0.4, size=(7, 2))
+    if alike:
+        couplings[:, 1] = couplings[:, 0]
+    nothing = np.zeros(7), np.zeros(2)
+    state = vmf.Cavity().solve(vmf.Network(couplings, *nothing))
+    assert np.abs(state.visible_means).max() < 1e-9  # the solver's tolerance
+    x = np.tanh(couplings).prod(axis=1)
+    pull, beside = np.log(np.cosh(np.arctanh(x).sum())), np.log1p(-(x**2)).sum() / 2
+    missed = naive.network_averages(couplings, *nothing)[0] - state.log_partition
+    assert missed == pytest.approx(pull + beside, abs=1e-12)  # logarithms of a sum over all states: rounding
+    # the control: the first term alone, which is not enough for either kind
+    assert abs(missed - pull) > 1e-3
+
+
 @pytest.mark.parametrize("strength", [0.9, 2.5])
 def test_reported_averages_are_derivatives_of_log_partition(rng, strength):
     couplings, a, b = instance(rng, 7, 3, strength)

@@ -97,8 +97,9 @@ class Annealed:
     the dual network has a mirror image: the hidden unit most strongly coupled to the others is then pinned to +1
     by a field and the factor 2 restored.  That is exact, keeps message passing out of the symmetric point where it
     is unstable, and removes the loops of one hidden unit (cavity is then exact for P = 2).  Between two others of
-    overlap R = Σ_i λ_iμ λ_iν/N, message passing misses a term of order β⁴R²/2 as long as it finds no magnetization:
-    with it, student units that duplicate each other are hardly punished, and the value need not be an upper limit:
+    overlap R = Σ_i λ_iμ λ_iν/N, message passing misses β⁴(R² - Σ_i λ_iμ²λ_iν²/N²)/2 to leading order, as long as it
+    finds no magnetization: with it, student units that duplicate each other are hardly punished, and the value need
+    not be an upper limit:
     three equal columns of |λ| = 0.6 at N = 32, β = 1 give 0.029 too little.  Prefer exact sums for few hidden units.
 
     References

@@ -31,7 +31,8 @@ class Cavity(Iteration):
     -----
     O(N P) a sweep and a network.  Exact on trees (P = 1, or N = 1).  Elsewhere two hidden units feel each other through
     all visible ones at once, with K = Σ_i J_iμ J_iν, of which messages miss a part: of order K²/2 in ln Z, 1/N where
-    hidden units are independent; ln cosh K of P = 2 where all messages vanish.
+    hidden units are independent.  For P = 2, where all messages vanish, it is ln cosh K + ½ Σ_i ln(1 - x_i²) exactly,
+    with x_i = tanh J_i1 tanh J_i2 and K = Σ_i atanh x_i; both terms are of order 1/N for independent units.
     Where a network without fields has several states, the messages stay in one of them or, started from None,
     in the symmetric one: fix one spin by a large field, and C and ln Z take the mirror images into account
     (as `Annealed` does).  Magnetizations, correlations and ln Z obey m = ∂lnZ/∂a, r = ∂lnZ/∂b, C = ∂lnZ/∂J.

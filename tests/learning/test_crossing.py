@@ -64,18 +64,18 @@ def test_states_of_unlike_shares_have_them_in_samples():
 
 
 def test_a_rare_state_that_no_chain_sees_is_noticed():
-    # 20 samples of 2,000: plain chains forget all that they know, but never come near it
-    spins, _ = clusters([0.99, 0.01], 100, 2000, seed=1)
-    options = vmf.recipe(spins, 32, 4000)
+    # 18 samples of 2,000: plain chains forget all that they know, but never come near it
+    pattern = np.random.default_rng(0).choice([-1, 1], size=100)
+    rng = np.random.default_rng(1)
+    rare = rng.random((2000, 1)) < 0.01
+    spins = np.where(rare, -pattern, pattern) * np.where(rng.random((2000, 100)) < 0.05, -1, 1)
+    options = vmf.recipe(spins, 32, 3000)
     options["objective"] = replace(options["objective"], model_term=vmf.Annealed(vmf.Gibbs(100, 500)))
-    with pytest.warns(
-        vmf.ConvergenceWarning, match="1 components of a mixture of the data were never visited|nats per"
-    ):
-        plain = vmf.fit(spins, 32, **options, seed=1)
-    assert (plain.crossing.missed, plain.crossing.memory < 0.25) == (1, True)
-    crossed = fitted(spins, 32, None, seed=1, n_steps=4000)
-    assert crossed.crossing.n_rungs > 1
-    assert crossed.crossing.missed == 0
+    with pytest.warns(vmf.ConvergenceWarning, match="1 components of a mixture of the data were never visited"):
+        plain = vmf.fit(spins, 32, **options, seed=0)
+    assert (plain.crossing.missed, plain.crossing.n_rungs) == (1, 1)
+    assert plain.crossing.memory < 0.25
+    assert fitted(spins, 32, None, n_steps=3000).crossing.n_rungs > 1
 
 
 @pytest.mark.parametrize("n_rungs", [None, 5])

@@ -91,7 +91,7 @@ class Objective:
     def cold_start(self, data: PackedSpins, seed: int, *, goes_on: bool = False) -> WarmStart:
         """What the first evaluation starts from; chains start from independent pixels with the means of the data.
 
-        Where they go on afterwards, they may take rungs of a path that begins at a mixture.
+        Where they go on afterwards, they look for the components of a mixture, at which the path of their rungs begins.
         """
         solver = self.model_term.solver
         assert solver is not None, "for_size chooses one"
@@ -99,8 +99,7 @@ class Objective:
             return WarmStart(solver.cold_start(None, seed))
         if not goes_on:
             return WarmStart(replace(solver, n_rungs=1).cold_start(pixel_fields(data), seed))
-        reference = None if solver.n_rungs == 1 else reference_of(data, seed)
-        return WarmStart(solver.cold_start(pixel_fields(data), seed, reference))
+        return WarmStart(solver.cold_start(pixel_fields(data), seed, reference_of(data, seed)))
 
 
 def _checked_weight(kl_weight):

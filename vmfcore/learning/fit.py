@@ -223,7 +223,7 @@ def _warn(problem, state, final, best):
             return
     if not final.model.converged[best]:
         warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=5)
-    elif memory > MEMORY or missed > 0:
+    elif memory > MEMORY or (missed > 0 and n_rungs == 1):
         warn_uncrossed(memory, int(missed), int(n_rungs), stacklevel=4)
 
 

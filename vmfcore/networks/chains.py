@@ -79,7 +79,7 @@ class Crossing(NamedTuple):
     n_rungs: int  # 1 of plain chains
     acceptance: float  # of the exchanges between neighbouring rungs, the least; nan of plain chains
     round_trips: float  # between independent pixels and the network, of all chains since they began
-    missed: int = 0  # components of a mixture of the data that chains of the network should have visited, and did not
+    missed: int = 0  # components of a mixture of the data that no chain came near in 500 sweeps, against expectation
 
 
 def start_chains(couplings, visible_fields, hidden_fields, annealing):

@@ -216,8 +216,8 @@ OF_SOME_MACHINES |= {
 OF_SOME_MACHINES |= {
     f"table.{name}"
     for study in (
-        ("teacher", "q", "alpha", "found", "n_hidden", "above_uniform"),
-        ("converged", "beta", "beta_error", "q_error", "bound", "held_out"),
+        ("teacher", "q", "alpha", "found", "by_totals", "n_hidden", "above_uniform", "modes"),
+        ("converged", "beta", "beta_error", "q_error", "bound", "held_out", "live"),
         ("student_beta", "overlap", "mean_square", "sign_overlap"),
         ("sweeps", "refused", "stable"),
     )

@@ -35,7 +35,10 @@ def test_the_table_is_what_the_learners_return():
         assert row.compared
         assert not row.remark
         np.testing.assert_array_equal(choice.machines[row.name].weights, alone.means)
-    assert choice.margin == choice.rows[1].total - choice.rows[0].total
+        # a prior with a mean leaves the permutations: ln 2 of two distinct units, nothing of one
+        assert row.modes == pytest.approx(np.log(p), abs=0.01)
+        assert row.evidence == row.total + row.modes
+    assert choice.margin == choice.rows[1].evidence - choice.rows[0].evidence
     assert choice.table["name"] == ["P = 1", "P = 2"]
     assert all(len(column) == 2 for column in choice.table.values())
 
@@ -46,6 +49,23 @@ def test_the_teacher_has_the_largest_evidence_and_the_largest_bound(candidates):
     assert choice.winner == "P = 2"
     # ln 2 is a bet of two to one; here the evidence leaves no doubt
     assert choice.margin > 10
+
+
+def test_equivalent_modes_decide_between_close_totals(monkeypatch):
+    # ln 8 of two distinct units against ln 2 of one
+    for distance, winner in ((1.3, "P = 2"), (1.5, "P = 1")):
+        totals = {1: -10.0, 2: -10.0 - distance}
+        monkeypatch.setattr(module, "_total", lambda _, result, totals=totals: (totals[result.means.shape[1]], 0.0))
+        choice = vmf.choose(SPINS, by_bound(1, 2, n_steps=50), seed=0)
+        assert choice.winner == winner
+        assert choice.margin == pytest.approx(abs(np.log(4) - distance), abs=0.01)
+
+
+def test_modes_of_what_can_change_places():
+    for learn, modes in ((vmf.Learn(), np.log(8)), (vmf.Learn(fields=True), 0), (vmf.Learn(beta="unit"), 0)):
+        choice = vmf.choose(SPINS, by_bound(2, learn=learn, n_steps=50), seed=0)
+        # two decided units of 103 sites overlap by less
+        assert choice.rows[0].modes == pytest.approx(modes, abs=0.01)
 
 
 def test_what_does_not_come_to_rest_is_told_as_such():
@@ -59,6 +79,10 @@ def test_what_does_not_come_to_rest_is_told_as_such():
         alone = vmf.infer_weights(SPINS, 4, 1.0, seed=0)
     second_half = alone.history.bound[len(alone.history.bound) // 2 :]
     assert (four.total, four.wander) == (second_half.mean(), second_half.std())
+    # two lost units, undecided: their places, 4!/2!, and the signs of the other two; all of ln(2^4 4!) is too much
+    assert np.sum(alone.stability > 1) == 2
+    assert four.modes == pytest.approx(np.log(48), abs=0.01)
+    assert module.mode_gain(alone.means) > np.log(48) + 1
 
 
 def test_what_has_no_total_cannot_win():
@@ -81,6 +105,15 @@ def test_a_bound_is_one_wherever_the_climb_stands():
     short = vmf.choose(SPINS, climbs, seed=0)
     assert [row.compared for row in short.rows] == [True, True]
     assert [row.kind for row in short.rows] == ["bound", "bound with ln Z estimated"]
+
+
+def test_a_file_of_an_older_table_is_refused(tmp_path):
+    vmf.choose(SPINS, {"P = 1": SHORT["P = 1"]}, folder=tmp_path, seed=1)
+    machine, about = vmf.load_machine(tmp_path / "P = 1.npz")
+    del about["modes"]
+    vmf.save_machine(tmp_path / "P = 1.npz", machine, **about)
+    with pytest.raises(ValueError, match=r"^folder must .* of an older version"):
+        vmf.choose(SPINS, {"P = 1": SHORT["P = 1"]}, folder=tmp_path, seed=1)
 
 
 def test_a_folder_keeps_what_is_finished(tmp_path, monkeypatch):

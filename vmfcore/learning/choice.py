@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vmfcore import checks
+from vmfcore.bounds.modes import mode_gain
 from vmfcore.bounds.objective import Objective
 from vmfcore.data.grey import GreyPixels
 from vmfcore.data.packing import PackedSpins, pack_spins
@@ -38,6 +39,7 @@ class Candidate(NamedTuple):
     correlation: float  # of the prior
     kind: str  # "bound", "bound with ln Z estimated", "log-evidence estimated"
     total: float  # of this kind, nats
+    modes: float  # nats that equivalent modes add to the total: ln(2^P P!) if units are decided and distinct
     wander: float  # standard deviation of the total, nats, where message passing has not come to rest; 0 at rest
     entropy: float  # of the synapses, nats
     converged: bool
@@ -45,6 +47,11 @@ class Candidate(NamedTuple):
     held_out: float  # log-likelihood of the machine of the means, nats a sample; NaN without validation data
     seconds: float
     remark: str  # what the learner warned of
+
+    @property
+    def evidence(self) -> float:
+        """What is compared: total and modes, nats."""
+        return self.total + self.modes
 
 
 class Choice(NamedTuple):
@@ -62,12 +69,14 @@ class Choice(NamedTuple):
 
     def __str__(self):
         width = max(len(row.name) for row in self.rows)
-        lines = [f"{'':{width}}  {self.rows[0].kind + ', nats':>35}  entropy, nats   held out, nats a sample"]
+        kind = f"{self.rows[0].kind}, nats"
+        lines = [f"{'':{width}}  {kind:>35}   + modes  entropy, nats   held out, nats a sample"]
         for row in self.rows:
             wander = "" if row.converged or not row.wander else f" ± {row.wander:.2f}, not at rest"
             total = f"{row.total:.2f}{wander}" if row.compared else "ln Z not converged"
             held_out = "" if np.isnan(row.held_out) else f"{row.held_out:.3f}"
-            lines.append(f"{row.name:{width}}  {total:>35}  {row.entropy:13.1f}  {held_out:>24}".rstrip())
+            line = f"{row.name:{width}}  {total:>35}  {row.modes:8.2f}  {row.entropy:13.1f}  {held_out:>24}"
+            lines.append(line.rstrip())
         found = "none has converged" if self.winner is None else f"{self.winner}, by {self.margin:.2f} nats"
         return "\n".join([*lines, found])
 
@@ -120,15 +129,23 @@ def choose(
 
     Notes
     -----
-    The price of all candidates.  The bounds of `fit` can be compared wherever they stand, but not if ln Z did not
-    converge: take enough restarts for all.  Message passing with more hidden units than there are comes to no fixed
-    point and ends early; with a right model it may wander near one, mostly with strongly correlated synapses.  The
-    total is then the mean over the second half of the sweeps, told with its standard deviation: not an estimate that
-    anything stands behind, but in most of this project's trials lower for hidden units in excess (page 07).
+    The price of all candidates.  Hidden units can change places and signs: Q and the estimate of message passing sit in
+    one of up to 2^P P! equivalent modes, and the evidence is that of all.  Candidates are compared by `total` and
+    `modes`, a lower limit of what the others add (`vmfcore.bounds.modes`), with which a bound remains one.  `modes` is
+    ln(2^P P!) for hidden units that are decided and distinct, less for others, and 0 for units with fields or
+    temperatures of their own, which cannot change places.  Of message passing not at rest, hidden units with a
+    `stability` beyond 1 count as undecided.
+
+    The bounds of `fit` can be compared wherever they stand, but not if ln Z did not converge: take enough restarts for
+    all.  Message passing with more hidden units than there are comes to no fixed point and ends early; with a right
+    model it may wander near one, mostly with strongly correlated synapses.  The total is then the mean over the second
+    half of the sweeps, told with its standard deviation: not an estimate that anything stands behind, but in most of
+    this project's trials lower for hidden units in excess (page 07).
 
     References
     ----------
     That the bound has its maximum at the teacher's number of hidden units was found in this project (page 07).
+    Modes: Kolchinsky & Tracey, Entropy 19, 361 (2017); their use here is derived in this project.
 
     Examples
     --------
@@ -159,11 +176,11 @@ def choose(
             raise
         rows.append(row)
         machines[name] = machine
-    ranked = sorted((row for row in rows if row.compared), key=lambda row: -row.total)
+    ranked = sorted((row for row in rows if row.compared), key=lambda row: -row.evidence)
     if not ranked:
         warnings.warn("no candidate has converged: the data chose none", ConvergenceWarning, stacklevel=2)
         return Choice(tuple(rows), machines, None, np.nan)
-    margin = ranked[0].total - ranked[1].total if len(ranked) > 1 else np.inf
+    margin = ranked[0].evidence - ranked[1].evidence if len(ranked) > 1 else np.inf
     return Choice(tuple(rows), machines, ranked[0].name, margin)
 
 
@@ -218,8 +235,10 @@ def _kept(file, name, learner, data, validation, seed):
     candidate = _described(learner, data, validation, seed)
     if file.exists():
         machine, about = load_machine(file)
-        if about.pop("candidate", None) != candidate:
-            raise ValueError(f"folder must hold this candidate on these data, got {file}, which is of another")
+        if about.pop("candidate", None) != candidate or set(about) != set(Candidate._fields):
+            raise ValueError(
+                f"folder must hold this candidate on these data, got {file}, which is of another or of an older version"
+            )
         return Candidate(**about), machine
     part = file.with_name(f"{name}.part.npz")
     row, machine = _learnt(name, learner, data, validation, seed, part)
@@ -242,6 +261,18 @@ def _total(learner, result):
     return float(second_half.mean()), float(second_half.std())
 
 
+def _modes(result):
+    """Nats that the equivalent modes add to the total of a learner."""
+    has_fields = result.hidden_fields is not None and np.any(result.hidden_fields)
+    if has_fields or np.ndim(result.beta):
+        return 0.0
+    means = result.means
+    if result.stability is not None and not result.converged:
+        # the means of a lost hidden unit are those of a moment: nothing is decided by them
+        means = np.where(result.stability > 1, 0.0, means)
+    return mode_gain(means, result.prior)
+
+
 def _learnt(name, learner, data, validation, seed, part=None):
     """Row and machine of a candidate."""
     options = {} if part is None or learner.func is not fit else {"checkpoint": Checkpoint(part)}
@@ -262,6 +293,7 @@ def _learnt(name, learner, data, validation, seed, part=None):
         correlation=result.prior.correlation,
         kind="log-evidence estimated" if estimates else "bound with ln Z estimated" if with_chains else "bound",
         total=total,
+        modes=_modes(result),
         wander=wander,
         entropy=float(result.history.entropy[-1]),
         converged=bool(result.converged),

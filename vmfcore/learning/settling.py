@@ -11,7 +11,7 @@ from vmfcore.learning.parameters import Learn
 from vmfcore.learning.presets import IMAGES
 from vmfcore.learning.rules import Natural
 from vmfcore.machines.machine import Machine, check_data
-from vmfcore.networks.solvers import Gibbs
+from vmfcore.networks import Gibbs
 
 STEP_SIZE = 0.01  # of fields, in natural steps; it falls to 0
 N_TEMPERATURES = 1000  # from independent pixels to the machine, where the chains start

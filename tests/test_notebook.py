@@ -78,6 +78,26 @@ def test_runs_that_are_left_out_count_in_neither_mean_nor_error(rng):
     assert np.ma.getmaskarray(error).tolist() == [False, False, True]
 
 
+def test_large_errors_never_say_that_a_mean_is_small(rng):
+    noise = rng.normal(size=100)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)  # of standard error 0.1
+    said = [notebook.lies_within(mean + noise, 0.5) for mean in (0.0, 0.29, -0.29, 0.31, 0.69, 0.71, -0.71)]
+    assert said == ["yes", "yes", "yes", "open", "open", "no", "no"]
+    # the more they scatter, the less they say
+    assert [notebook.lies_within(0.1 + scale * noise, 0.5) for scale in (1, 3, 100)] == ["yes", "open", "open"]
+    assert notebook.lies_within([0.0], 0.5) == "open"
+    with pytest.raises(ValueError, match="margin must be a real number"):
+        notebook.lies_within(noise, 0.0)
+
+
+def test_rows_with_different_columns_make_one_table():
+    table = notebook.columns_of([{"a": 1, "kind": "x"}, {"a": 2, "b": 0.5, "kind": "y"}])
+    assert list(table) == ["a", "kind", "b"]
+    np.testing.assert_array_equal(table["b"], [np.nan, 0.5])
+    assert table["kind"].tolist() == ["x", "y"]
+    assert notebook.columns_of([]) == {}
+
+
 def test_machines_are_drawn_with_brackets_against_storage_and_width():
     table = {
         "machine": np.array(["signs", "signs, T = 1.0", "rounded to 1 bit"]),

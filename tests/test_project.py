@@ -250,3 +250,10 @@ def test_no_process_that_reads_a_notebook_builds_a_grammar_first():
     locked = re.findall(r"^([\w.-]+)(?:\[.*\])?==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert "jsonschema" in locked
     assert "rfc3987-syntax" not in locked
+
+
+def test_a_name_that_is_gone_says_what_became_of_it():
+    with pytest.raises(AttributeError, match=r"has no attribute 'settled': chains that cross .*sample"):
+        _ = vmf.settled
+    with pytest.raises(AttributeError, match=r"has no attribute 'fitt'$"):
+        _ = vmf.fitt

@@ -7,6 +7,8 @@ numerics < data < networks < machines < theory < bounds < files < learning < est
 scikit-learn and is imported by its own name alone: ``from vmfcore.estimator import BinaryRBM``.
 """
 
+from typing import Any
+
 from vmfcore import checks, observables, theory
 from vmfcore._version import __version__
 from vmfcore.bounds.beliefs import Prior
@@ -25,7 +27,6 @@ from vmfcore.learning.parameters import Learn
 from vmfcore.learning.presets import IMAGES, PAPER, recipe
 from vmfcore.learning.result import FitResult
 from vmfcore.learning.rules import Adam, Natural
-from vmfcore.learning.settling import settled
 from vmfcore.learning.uncertainty import standard_errors
 from vmfcore.learning.watch import Every
 from vmfcore.machines.likelihood import log_likelihood
@@ -86,8 +87,15 @@ __all__ = [
     "sample",
     "save_machine",
     "save_results",
-    "settled",
     "standard_errors",
     "synaptic_entropy",
     "theory",
 ]
+
+REMOVED = {"settled": "chains that cross between states while they learn replace it: draw vmf.sample(..., like=spins)"}
+
+
+def __getattr__(name: str) -> Any:
+    """Explain what became of a name that is gone."""
+    text = f": {REMOVED[name]}" if name in REMOVED else ""
+    raise AttributeError(f"module 'vmfcore' has no attribute {name!r}{text}")

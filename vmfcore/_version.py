@@ -1,3 +1,3 @@
 """The version, told once."""
 
-__version__ = "0.9.3"
+__version__ = "0.9.4"

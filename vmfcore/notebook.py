@@ -249,6 +249,66 @@ def mean_and_error(values: ArrayLike, axis: int = -1) -> tuple[np.ndarray, np.nd
     return values.mean(axis=axis), values.std(axis=axis, ddof=ddof) / np.sqrt(n_seeds)
 
 
+def lies_within(values: ArrayLike, margin: float) -> str:
+    r"""Whether the mean over many seeds lies between -margin and margin, as far as these seeds can say.
+
+    Two one-sided tests, each two standard errors wide:
+
+    .. math::
+        |\bar x| + 2 s < m: \text{ yes}, \qquad |\bar x| - 2 s > m: \text{ no}, \qquad \text{else open} .
+
+    Parameters
+    ----------
+    values : (n_seeds,) array
+    margin : float > 0
+        m, the largest mean that does not matter.
+
+    Returns
+    -------
+    "yes", "no" or "open"
+        Large errors never say yes, and a single seed leaves it open.
+
+    References
+    ----------
+    D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15, 657 (1987).
+
+    Examples
+    --------
+    >>> from vmfcore.notebook import lies_within
+    >>> [lies_within([x - 0.1, x, x + 0.1], 0.2) for x in (0.05, 0.15, 0.4)]
+    ['yes', 'open', 'no']
+    """
+    of_seeds = checks.array((None,), values=values)
+    margin = checks.real(0, np.inf, margin=margin)
+    if len(of_seeds) < 2:
+        return "open"
+    mean, error = mean_and_error(of_seeds)
+    if abs(mean) + 2 * error < margin:
+        return "yes"
+    return "no" if abs(mean) - 2 * error > margin else "open"
+
+
+def columns_of(rows: Sequence[dict]) -> dict[str, np.ndarray]:
+    """A table of rows, column by column; NaN where a row has no such column.
+
+    Parameters
+    ----------
+    rows : list of dicts
+
+    Returns
+    -------
+    dict of (n_rows,) arrays
+
+    Examples
+    --------
+    >>> from vmfcore.notebook import columns_of
+    >>> columns_of([{"seed": 0, "bound": -3.5}, {"seed": 1}])
+    {'seed': array([0, 1]), 'bound': array([-3.5,  nan])}
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+
+
 def error_bars(ax: Axes, x: ArrayLike, values: ArrayLike, **style: Any) -> ErrorbarContainer:
     """Points at the means over the seeds, with bars of one standard error up and down.
 

@@ -15,8 +15,8 @@ vmf.save_machine(A_MACHINE, MACHINE)
 
 RULE = {
     "schedule": [
-        ("cosine", ValueError, "schedule must be one of 'constant', 'linear', 'quadratic', got 'cosine'"),
-        (None, TypeError, "schedule must be one of 'constant', 'linear', 'quadratic', got None"),
+        ("cosine", ValueError, "schedule must be one of 'constant', 'linear', 'settling', got 'cosine'"),
+        (None, TypeError, "schedule must be one of 'constant', 'linear', 'settling', got None"),
     ],
     "tol": [
         (-1.0, ValueError, "tol must be a real number in"),
@@ -88,24 +88,6 @@ CASES = {
                 (0.1, ValueError, r"slowness must be a real number in \[0.2, 1000\], got 0.1"),
                 ("slow", TypeError, r"slowness must be a real number in \[0.2, 1000\], got 'slow'"),
             ],
-        },
-    ),
-    "settled": Case(
-        vmf.settled,
-        {"machine": MACHINE, "spins": SPINS, "n_chains": 5, "n_steps": 2, "seed": 0},
-        {
-            "machine": [
-                (None, TypeError, "machine must be Machine, got None"),
-                (vmf.Machine(0.5 * MACHINE.weights, 1.0), ValueError, "machine must have synapses that are ±1"),
-            ],
-            "spins": [*DATA, (SPINS[:, 1:], ValueError, r"spins must have shape \(any, 5\) for this machine, got")],
-            "n_chains": [
-                (1, ValueError, "n_chains must be an integer >= 2, got 1"),
-                (10**6, ValueError, "n_chains must be at most the number of samples"),
-            ],
-            "n_steps": RUN["n_steps"],
-            "progress": RUN["progress"],
-            "seed": RUN["seed"],
         },
     ),
     "Natural": Case(

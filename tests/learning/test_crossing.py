@@ -63,6 +63,21 @@ def test_states_of_unlike_shares_have_them_in_samples():
     assert plain.min() < 0.01
 
 
+def test_a_rare_state_that_no_chain_sees_is_noticed():
+    # 20 samples of 2,000: plain chains forget all that they know, but never come near it
+    spins, _ = clusters([0.99, 0.01], 100, 2000, seed=1)
+    options = vmf.recipe(spins, 32, 4000)
+    options["objective"] = replace(options["objective"], model_term=vmf.Annealed(vmf.Gibbs(100, 500)))
+    with pytest.warns(
+        vmf.ConvergenceWarning, match="1 components of a mixture of the data were never visited|nats per"
+    ):
+        plain = vmf.fit(spins, 32, **options, seed=1)
+    assert (plain.crossing.missed, plain.crossing.memory < 0.25) == (1, True)
+    crossed = fitted(spins, 32, None, seed=1, n_steps=4000)
+    assert crossed.crossing.n_rungs > 1
+    assert crossed.crossing.missed == 0
+
+
 @pytest.mark.parametrize("n_rungs", [None, 5])
 def test_same_bits_for_any_number_of_threads(n_rungs):
     spins, _ = clusters([0.5, 0.5], 61, 500, seed=1)

@@ -13,6 +13,7 @@ from vmfcore.bounds.beliefs import Posterior
 from vmfcore.bounds.objective import evaluate
 from vmfcore.data.packing import pack_spins
 from vmfcore.learning import parameters
+from vmfcore.learning.rules import share_of_step
 from vmfcore.networks import chains
 from vmfcore.networks.exact import log_partition
 
@@ -247,6 +248,26 @@ def test_a_linear_schedule_ends_at_rest():
         vmf.fit(spins, 3, 1.0, **options, seed=0)
     last = {schedule: np.abs(np.diff(seen[-6:], axis=0)).mean() for schedule, seen in steps.items()}
     assert last["linear"] < 0.2 * last["constant"]  # the last steps are up to 5 % of the constant ones
+
+
+def test_steps_settle_in_the_last_part_of_a_climb():
+    shares = [share_of_step(vmf.Natural(schedule="settling"), done) for done in np.linspace(0, 1, 101)]
+    linear = [share_of_step(vmf.Natural(schedule="linear"), done) for done in np.linspace(0, 1, 101)]
+    np.testing.assert_allclose(shares[:71], linear[:71])
+    # from there the same factor at every step, down to 0.3e-4
+    np.testing.assert_allclose(np.diff(np.log(shares[71:])), np.log(1e-4) / 30, rtol=1e-9)
+    assert shares[-1] == pytest.approx(0.3e-4)
+    assert linear[-1] == 0
+
+
+def test_synapses_that_are_not_learnt_stay_where_they_are():
+    truth, spins = planted_machine()
+    means, n_hidden = 0.5 * truth.weights, truth.weights.shape[1]
+    for rule in (vmf.Natural(), vmf.Adam()):
+        learn = vmf.Learn(fields=True, beta="unit", synapses=False)
+        result = vmf.fit(spins, n_hidden, 2.0, rule=rule, learn=learn, init=means, n_steps=20, seed=0)
+        np.testing.assert_allclose(result.means, means, rtol=1e-14)  # tanh artanh λ
+        assert np.any(result.beta != 2.0)
 
 
 def test_bounds_are_known_where_they_are_asked_for(rng):

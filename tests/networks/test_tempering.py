@@ -187,3 +187,20 @@ def test_one_component_is_the_path_from_independent_pixels(rng):
             direct = ((1 - s) * fields + s * a) @ spins - (1 - s) * np.log(2 * np.cosh(fields)).sum()
             direct += sum(np.log(2 * np.cosh(s * (b[mu] + problem.couplings[:, mu] @ spins))) for mu in range(3))
             assert found == pytest.approx(direct, abs=1e-12)
+
+
+def test_components_that_no_chain_comes_near_are_counted(rng):
+    apart = Mixture(np.log([0.49, 0.5, 0.01]), np.array([np.full(61, 2.0), np.full(61, -2.0), np.zeros(61)]))
+    ladder = Problem(rng, n_visible=61).ladder._replace(log_weights=apart.log_weights, fields=apart.fields)
+    up = np.packbits(rng.random((7, 61)) < 0.98, axis=1)
+    log_joint = [
+        [w + a @ spins - np.log(2 * np.cosh(a)).sum() for w, a in zip(*apart, strict=True)]
+        for spins in unpacked(up, 61)
+    ]
+    gaps = (np.max(log_joint, axis=1, keepdims=True) - log_joint).min(axis=0)
+    found = chains.gaps_of(ladder, up)
+    np.testing.assert_allclose(found, gaps, rtol=1e-5, atol=1e-3)  # single precision of sums over 61 pixels
+    assert chains.missed_of(ladder, found, n_chains=7) == 1
+    # the controls: of one chain eight visits are not to be expected; a component that is near
+    assert chains.missed_of(ladder, found, n_chains=1) == 0
+    assert chains.missed_of(ladder, np.minimum(found, 19.0), n_chains=7) == 0

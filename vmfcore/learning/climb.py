@@ -66,7 +66,7 @@ class ClimbState(NamedTuple):
     distances: np.ndarray  # (K, WINDOW), of the last steps, the latest at the end
     final_means: np.ndarray  # (R, N, P), of those that have ended, as the next three
     final_real: RealParameters
-    crossing: np.ndarray  # (R, 4), `Crossing` of the chains of those that have ended; nan without chains
+    crossing: np.ndarray  # (R, 5), `Crossing` of the chains of those that have ended; nan without chains
     settled: np.ndarray  # (R,)
     n_evaluations: np.ndarray  # (R,), of all stages
     histories: list  # R lists of rows of `History`

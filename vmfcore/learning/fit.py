@@ -208,7 +208,7 @@ def _evaluate_ends(problem, state):
 
 def _warn(problem, state, final, best):
     """The one warning about what is not to be trusted of the best restart."""
-    memory, n_rungs, *_ = state.crossing[best]
+    memory, n_rungs, _, _, missed = state.crossing[best]
     if problem.learn.fields:
         # <ln P> under Q, beside what the same fields would give without synapses
         bound = final.bound
@@ -223,8 +223,8 @@ def _warn(problem, state, final, best):
             return
     if not final.model.converged[best]:
         warn_unsolved(final.model.residual[best], problem.objective.model_term.solver, stacklevel=5)
-    elif memory > MEMORY:
-        warn_uncrossed(memory, int(n_rungs), stacklevel=4)
+    elif memory > MEMORY or missed > 0:
+        warn_uncrossed(memory, int(missed), int(n_rungs), stacklevel=4)
 
 
 def _end_distances(problem, final):
@@ -266,5 +266,5 @@ def _result(problem, state, final, restart, one_beta) -> FitResult:
 
 
 def _crossing(numbers):
-    memory, n_rungs, acceptance, round_trips = (float(x) for x in numbers)
-    return Crossing(memory, int(n_rungs), acceptance, round_trips)
+    memory, n_rungs, acceptance, round_trips, missed = (float(x) for x in numbers)
+    return Crossing(memory, int(n_rungs), acceptance, round_trips, int(missed))

@@ -47,7 +47,7 @@ class Learn:
         Of the fields, in units of a natural step of a free spin; ln β takes 0.3 of it, so that synapses decide first.
         Of no use where neither is learnt.
     synapses : bool
-        False: they stay at ``init``, and only fields or temperatures move (`settled`).
+        False: they stay at ``init``, and only fields or temperatures move.
     correlation : bool
         That of the prior, which message passing alone can use (`vmfcore.infer_weights`).
 

@@ -92,7 +92,7 @@ def recipe(spins: ArrayLike, n_hidden: int, n_steps: int = 10_000, slowness: flo
     return IMAGES | {
         "objective": replace(IMAGES["objective"], model_term=model_term, kl_weight=FIRST_AND_LAST_WEIGHT),
         "beta": (n_visible / n_hidden) ** 0.25,
-        "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden) / slowness, schedule="linear"),
+        "rule": Natural(step_size=min(LARGEST_STEP, STEP_AT_ONE_UNIT / n_hidden) / slowness, schedule="settling"),
         "learn": Learn(fields=True, beta="unit", step_size=REAL_STEP / slowness),
         "batch_size": min(LARGEST_BATCH, n_samples),
         "n_steps": n_steps,

@@ -1,7 +1,8 @@
 """Learning rules: how the synapses follow the derivative of the objective, one step after the other.
 
 A rule is a value; what it remembers between two steps is its state.  ``schedule`` says how the steps, also those of
-fields and temperatures, change during a climb: "constant", or "linear" or "quadratic", falling to 0 at the last step.
+fields and temperatures, change during a climb: "constant"; "linear", falling to 0 at the last step; or "settling",
+which falls linearly at first, and by the same factor at every step of the last part.
 """
 
 import math
@@ -18,7 +19,9 @@ from vmfcore.learning.parameters import CouplingChange, Pulls, add_pulls
 from vmfcore.numerics.jit import kernel, numba_threads, parallel_kernel
 from vmfcore.numerics.vectors import constants_of, tanh
 
-SCHEDULES = {"constant": 0, "linear": 1, "quadratic": 2}  # powers of what is left of a climb
+SCHEDULES = "constant", "linear", "settling"
+SETTLING_PART = 0.3  # of a climb, in which its steps settle
+SETTLED_STEP = 1e-4  # the last step of this part, in units of its first
 CLIP = 0.99999  # of the means, for the rule that needs it
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.99  # of Adam's running moments
 FIRST_SHARE, SECOND_SHARE = 0.1, 0.01  # of what a step adds to them
@@ -58,7 +61,7 @@ class Natural:
     ----------
     step_size : float in (0, 1]
         ρ.
-    schedule : "constant", "linear" or "quadratic"
+    schedule : "constant", "linear" or "settling"
     tol : float > 0
         A restart ends when its distance from a stationary point, the root mean square of what an undamped step would
         change in λ, averaged over 20 steps, falls below it, whatever the step size; at the default planted problems
@@ -176,7 +179,7 @@ class Adam:
     ----------
     step_size : float in (0, 100]
         The learning rate; the paper's 0.4 reaches the same overlap but does not settle.
-    schedule : "constant", "linear" or "quadratic"
+    schedule : "constant", "linear" or "settling"
     tol : float > 0
         As in `Natural`.
 
@@ -230,5 +233,15 @@ Rule = Natural | Adam
 
 
 def share_of_step(rule, done):
-    """What is left of the steps where so much of a climb is done, from 0 to 1."""
-    return (1 - done) ** SCHEDULES[rule.schedule]
+    r"""Return the size of a step in units of ``step_size`` where a share t of a climb is done.
+
+    "settling" is :math:`1 - t` up to :math:`t = 1 - p`, and :math:`p\, \epsilon^{1 - (1-t)/p}` from there on, with
+    p = 0.3 and ε = 1e-4.  All samples of a state push its weight in one direction, so that states want much smaller
+    steps than synapses do, and time to come to rest with them.
+    """
+    left = 1 - done
+    if rule.schedule == "constant":
+        return 1.0
+    if rule.schedule == "settling" and left < SETTLING_PART:
+        return SETTLING_PART * SETTLED_STEP ** (1 - left / SETTLING_PART)
+    return left

@@ -9,8 +9,16 @@ they had t sweeps ago, beside what two samples of data of pixel means m have in 
     q_0 = \frac1N \sum_i m_i^2,
 
 falls to 0 where each chain sees all of a network that has the means of the data.  Chains that are caught, each in a
-state of its own or all in the same one, remember.  Rungs of a path to independent pixels (`vmfcore.networks.tempering`)
-then let them go.
+state of its own or all in the same one, remember.  Rungs of a path to a mixture (`vmfcore.networks.tempering`) then
+let them go.
+
+A rare state hardly shows in C.  So chains also look how near they come to each component k of that mixture, which is
+one of the data: one that they should have visited at least eight times, w_k times the looks, is missed where
+
+.. math::
+    \min_\sigma\ \bigl[\max_l \ln w_l g_l(\sigma) - \ln w_k g_k(\sigma)\bigr] > 20
+
+among all that they were.
 """
 
 from dataclasses import dataclass
@@ -37,10 +45,15 @@ from vmfcore.networks.tempering import (
 from vmfcore.numerics.bits import column_sums, transpose
 from vmfcore.numerics.passes import column_products
 from vmfcore.numerics.products import multiply
+from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, stream_key
 
 LAG = 50  # sweeps between two looks at what chains remember
 MEMORY = 0.25  # C beyond which chains do not cross
+WINDOW = 10  # looks after which the components that were missed are counted
+LATE = 2 * WINDOW * LAG  # sweeps before which they are not: the network has to be like the data first
+EXPECTED = 8.0  # visits of a component, of which chance leaves none once in 3,000 times
+FAR = 20.0  # nats from a component to what is not in it
 FIRST_RUNGS = 8  # of a ladder, where the chains turn out to need one
 LANES = 4  # last chains for every chain of another rung
 
@@ -67,6 +80,8 @@ class Chains(NamedTuple):
     remembered: np.ndarray  # (R, K, ⌈N/8⌉), packed visible spins of the last rung some sweeps ago
     memory: np.ndarray  # (R,), C(LAG) at the last look; nan before the first
     acceptance: np.ndarray  # (R,), least of the exchanges of a pair of rungs before the last look; nan of plain chains
+    gaps: np.ndarray  # (R, K), the least, in nats, of the last rung to each component in this window
+    missed: np.ndarray  # (R,), components that were never visited in the window before
 
 
 class Crossing(NamedTuple):
@@ -76,6 +91,7 @@ class Crossing(NamedTuple):
     n_rungs: int  # 1 of plain chains
     acceptance: float  # of the exchanges between neighbouring rungs, the least; nan of plain chains
     round_trips: float  # between independent pixels and the network, of all chains since they began
+    missed: int = 0  # components of a mixture of the data that chains of the network should have visited, and did not
 
 
 @dataclass(frozen=True)
@@ -238,7 +254,9 @@ def start_chains(couplings, visible_fields, hidden_fields, annealing):
     sizes = n_hidden * number_of, n_chains * number_of, asked * number_of
     unknown = np.full(n_replicas, np.nan)
     means = np.tile(np.tanh(annealing.base), (n_replicas, 1))
-    return Chains(_stacked(ladders), *sizes, means, remembered, unknown, unknown.copy()), estimates
+    gaps = np.full((n_replicas, len(annealing.reference.log_weights)), np.inf)
+    missed = np.zeros(n_replicas, np.int64)
+    return Chains(_stacked(ladders), *sizes, means, remembered, unknown, unknown.copy(), gaps, missed), estimates
 
 
 def one_rung(hidden, reference, stream):
@@ -330,6 +348,12 @@ def _looked_at(chains, ladders, states, n_lanes):
             for before, now, means in zip(chains.remembered, states, chains.pixel_means, strict=True)
         ]
     )
+    gaps = np.stack([gaps_of(ladder, spins) for ladder, spins in zip(ladders, states, strict=True)])
+    gaps, missed = np.minimum(chains.gaps, gaps), chains.missed
+    if ladders[0].n_sweeps % (WINDOW * LAG) == 0:
+        if ladders[0].n_sweeps >= LATE:
+            missed = np.array([missed_of(*pair, len(states[0])) for pair in zip(ladders, gaps, strict=True)])
+        gaps = np.full_like(gaps, np.inf)
     acceptance = chains.acceptance
     n_rungs = len(ladders[0].places)
     wanted = n_rungs
@@ -337,11 +361,26 @@ def _looked_at(chains, ladders, states, n_lanes):
         acceptance = np.array([1 - rejections(ladder).max() for ladder in ladders])
         if chains.n_rungs[0] == 0:
             wanted = max(n_rungs_wanted(ladder) for ladder in ladders)
-    elif chains.n_rungs[0] == 0 and (memory > MEMORY).any():
+    elif chains.n_rungs[0] == 0 and ((memory > MEMORY) | (missed > 0)).any():
         wanted = FIRST_RUNGS
     if wanted > 1:
         ladders = [respaced(ladder, wanted, n_lanes) for ladder in ladders]
-    return chains._replace(ladder=_stacked(ladders), remembered=np.stack(states), memory=memory, acceptance=acceptance)
+    seen = {"remembered": np.stack(states), "memory": memory, "acceptance": acceptance}
+    return chains._replace(ladder=_stacked(ladders), gaps=gaps, missed=missed, **seen)
+
+
+def gaps_of(ladder, spins):
+    """How far the nearest of the packed visible spins is from each component (K,), in nats behind its own best one."""
+    fields = np.ascontiguousarray(ladder.fields.T, np.float32)
+    log_joint = multiply(spins, fields) + (ladder.log_weights - log2cosh(ladder.fields).sum(axis=1))
+    return (log_joint.max(axis=1, keepdims=True) - log_joint).min(axis=0)
+
+
+def missed_of(ladder, gaps, n_chains):
+    """Number of components that a window should have seen and did not; the last stands for independent pixels."""
+    weights = np.exp(ladder.log_weights[:-1])
+    expected = weights / max(weights.sum(), np.finfo(float).tiny) * WINDOW * n_chains
+    return int(((gaps[:-1] > FAR) & (expected >= EXPECTED)).sum())
 
 
 def memory_of(before, now, means):
@@ -354,5 +393,5 @@ def memory_of(before, now, means):
 def crossing(chains):
     """`Crossing` of every replica."""
     n_rungs = chains.ladder.places.shape[1]
-    columns = zip(chains.memory, chains.acceptance, chains.ladder.round_trips, strict=True)
-    return [Crossing(float(memory), n_rungs, float(least), float(trips)) for memory, least, trips in columns]
+    columns = zip(chains.memory, chains.acceptance, chains.ladder.round_trips, chains.missed, strict=True)
+    return [Crossing(float(memory), n_rungs, float(least), float(trips), int(k)) for memory, least, trips, k in columns]

@@ -110,7 +110,7 @@ def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 
 
-def warn_uncrossed(memory, n_rungs, stacklevel):
+def warn_uncrossed(memory, missed, n_rungs, stacklevel):
     """The one warning about chains that stay in the states that they are in."""
     advice = (
         "let them take rungs, Gibbs(n_rungs=None)"
@@ -119,7 +119,8 @@ def warn_uncrossed(memory, n_rungs, stacklevel):
     )
     text = (
         f"chains do not cross between the states of the network: after 50 sweeps {memory:.2f} of what could be "
-        f"forgotten is still remembered, so that the weights of the states may be wrong; {advice}"
+        f"forgotten is still remembered, and {missed} components of a mixture of the data were never visited, "
+        f"so that the weights of the states may be wrong; {advice}"
     )
     warnings.warn(text, ConvergenceWarning, stacklevel=stacklevel)
 

@@ -34,8 +34,8 @@ from vmfcore.machines.machine import Machine, hidden_means
 from vmfcore.machines.mixing import autocorrelation_time
 from vmfcore.machines.planted import planted
 from vmfcore.machines.sampling import sample
+from vmfcore.networks import Cavity, Exact, Gibbs, Tap, Vamp
 from vmfcore.networks.network import ConvergenceWarning, Network
-from vmfcore.networks.solvers import Cavity, Exact, Gibbs, Tap, Vamp
 from vmfcore.observables import match_hidden_units, overlap, synaptic_entropy
 from vmfcore.theory.limits import bayes_optimal_overlap, critical_density
 

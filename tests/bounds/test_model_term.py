@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vmfcore.bounds.beliefs import Posterior
 from vmfcore.bounds.model_term import COLD, Annealed, Quenched, hidden_field_points
-from vmfcore.networks.solvers import Cavity, Exact, Tap
+from vmfcore.networks import Cavity, Exact, Tap
 
 # N, P, β, c, then <ln Z>_Q with cosh in place of 2cosh: exact, quenched (exact sums), annealed; λ_i1 = c, λ_i2 = ±c
 TABLE = [

@@ -17,8 +17,8 @@ from vmfcore import checks
 from vmfcore.bounds.beliefs import Posterior
 from vmfcore.bounds.gradient import Response
 from vmfcore.bounds.synapses import Slopes, dual_couplings
+from vmfcore.networks import Cavity, Exact, Solver, Tap
 from vmfcore.networks.network import Networks
-from vmfcore.networks.solvers import Cavity, Exact, Solver, Tap
 from vmfcore.numerics.spins import gauss_hermite, log2cosh
 
 MAX_AUTO_EXACT = 10  # hidden units up to which exact sums are quicker than the data term

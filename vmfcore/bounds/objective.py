@@ -23,8 +23,8 @@ from vmfcore.bounds.model_term import COLD, Annealed, ModelTerm, Quenched, WarmS
 from vmfcore.bounds.synapses import Slopes, total_entropy
 from vmfcore.data.mixture import reference_of
 from vmfcore.data.packing import PackedSpins, pack_spins, pixel_fields
-from vmfcore.networks.network import NETWORK_ADVICE, warn_few_chains, warn_unconverged
-from vmfcore.networks.solvers import TOL, Gibbs
+from vmfcore.networks import Gibbs
+from vmfcore.networks.network import NETWORK_ADVICE, TOL, warn_few_chains, warn_unconverged
 from vmfcore.numerics.jit import one_blas_thread
 
 

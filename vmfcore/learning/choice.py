@@ -24,8 +24,8 @@ from vmfcore.learning.fit import fit
 from vmfcore.learning.message_passing import infer_weights
 from vmfcore.machines.likelihood import log_likelihood
 from vmfcore.machines.machine import Machine
+from vmfcore.networks import Gibbs
 from vmfcore.networks.network import ConvergenceWarning
-from vmfcore.networks.solvers import Gibbs
 
 GIVEN = {"spins", "checkpoint", "callback", "progress", "seed"}  # to a candidate by `choose`, if at all
 

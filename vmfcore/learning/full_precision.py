@@ -18,9 +18,9 @@ from vmfcore.learning.climb import batches
 from vmfcore.learning.parameters import CENTRE_MEMORY
 from vmfcore.machines.likelihood import estimate_log_partition, visible_log_weights
 from vmfcore.machines.machine import Machine, check_data, check_machine, hidden_means
+from vmfcore.networks import Gibbs
 from vmfcore.networks.chains import move_chains, start_chains
 from vmfcore.networks.couplings import RealCouplings
-from vmfcore.networks.solvers import Gibbs
 from vmfcore.numerics.bits import column_sums, transpose
 from vmfcore.numerics.passes import to_tanh, turned_over
 from vmfcore.numerics.products import multiply

@@ -11,8 +11,8 @@ from vmfcore.bounds.model_term import Annealed, Quenched
 from vmfcore.bounds.objective import Objective
 from vmfcore.learning.parameters import Learn
 from vmfcore.learning.rules import Adam, Natural
+from vmfcore.networks import Cavity, Exact, Gibbs
 from vmfcore.networks.exact import MAX_SUMMED_UNITS
-from vmfcore.networks.solvers import Cavity, Exact, Gibbs
 
 # of `recipe`
 LARGEST_STEP = 0.2  # ρ

@@ -22,11 +22,11 @@ from vmfcore.data.packing import pixel_fields
 from vmfcore.machines.machine import Machine, check_data, check_machine, couplings_of, hidden_field_blocks
 from vmfcore.machines.sampling import MAX_EXACT_HIDDEN, draw_hidden
 from vmfcore.machines.tempered import TemperedEstimate, tempered_log_partition
+from vmfcore.networks import Exact, Gibbs
 from vmfcore.networks.annealing import PartitionEstimate, anneal, log_mean
 from vmfcore.networks.exact import MAX_SUMMED_UNITS, log_partition
 from vmfcore.networks.gibbs import relax
 from vmfcore.networks.network import ConvergenceWarning
-from vmfcore.networks.solvers import Exact, Gibbs
 from vmfcore.numerics.products import multiply
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, generator, stream_key

@@ -2,16 +2,78 @@
 
 import functools
 import itertools
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
+from numpy.typing import DTypeLike
 
 from vmfcore import checks
+from vmfcore.networks.network import Network, Networks, NetworkState, solve
 from vmfcore.numerics.blocks import IN_CACHE, IN_MEMORY, IN_SHARED_CACHE, blocks
 from vmfcore.numerics.spins import log2cosh
 
 MAX_SUMMED_UNITS = 20
 BLOCK = IN_MEMORY  # numbers held at once
+
+
+@dataclass(frozen=True)
+class Exact:
+    r"""The sum over all 2^P states of the hidden units, P <= 20.
+
+    Notes
+    -----
+    O(2^P (N P + K P)) time for K networks, O(2^P (N + K)) memory in blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vmfcore as vmf
+    >>> state = vmf.Exact().solve(vmf.Network(np.array([[0.5]]), np.zeros(1), np.zeros(1)))
+    >>> state.correlations.round(6), np.tanh(0.5).round(6)
+    (array([[0.462117]]), np.float64(0.462117))
+    """
+
+    tol: ClassVar[float] = 0.0
+    has_one_state: ClassVar[bool] = False  # it sees all states of the network, mirror images included
+
+    def check_size(self, n_hidden: int) -> None:
+        """ValueError where there are too many hidden units."""
+        if n_hidden > MAX_SUMMED_UNITS:
+            raise ValueError(
+                f"solver must be Cavity, Tap or Gibbs for more than {MAX_SUMMED_UNITS} hidden units, "
+                f"got {self} and {n_hidden}"
+            )
+
+    def with_tol(self, tol: float, dtype: DTypeLike = np.float64) -> "Exact":
+        """The solver itself, which has no tolerance."""
+        return self
+
+    def cold_start(self, base: np.ndarray | None, seed: int) -> None:
+        """What the first call starts from: nothing."""
+        return None
+
+    def solve(self, network: Network, start: None = None) -> NetworkState:
+        """Averages of a network: see `Network` and `NetworkState`; ``start`` must be None, since a sum has none."""
+        return solve(self, network, start)
+
+    def first_messages(self, start: None, networks: Networks, single: bool) -> None:
+        """Refuse a start: a sum has none."""
+        if start is not None:
+            raise ValueError(f"start must be None for an exact sum, got {type(start).__name__}")
+
+    def averages(self, networks: Networks, weights: np.ndarray | None, start: Any) -> NetworkState:
+        """Return averages of networks, correlations with weights (K,) or, for None, of each."""
+        # in double precision and in the order in which sums over states want them
+        log_z, m, r, c = sum_over_hidden(*(np.ascontiguousarray(part, np.float64) for part in networks))
+        if weights is not None:
+            c = np.einsum("k,rknp->rnp", weights, c)
+        zeros, yes = np.zeros(networks.shape), np.ones(networks.shape, bool)
+        return NetworkState(m, r, c, log_z, zeros.astype(np.int64), zeros, yes, None)
+
+    def warn(self, state: NetworkState, stacklevel: int) -> None:
+        """Warn of nothing: a sum is always at its end."""
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vmfcore import checks
-from vmfcore.numerics.jit import kernel
 
-CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
+TOL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 3e-6}  # of message passing, where none is given
 FEW_CHAINS = 3  # of annealed importance sampling, by their weights
 SOLVER_ADVICE = "try more damping, a larger max_iter or weaker couplings: the network may have several states"
 NETWORK_ADVICE = "try a larger max_iter, or a smaller beta: the network may have several states"
@@ -42,7 +41,11 @@ class Network(NamedTuple):
 
 
 class NetworkState(NamedTuple):
-    """Averages of a network; a leading axis K (also of the numbers) where the hidden fields have one."""
+    """Averages of a network; a leading axis K (also of the numbers) where the hidden fields have one.
+
+    Inside the house of K networks in each of R replicas, with both axes, but for correlations that are averaged over
+    the K networks, (R, N, P).
+    """
 
     visible_means: np.ndarray  # (N,), magnetizations m_i
     hidden_means: np.ndarray  # (P,), magnetizations r_mu
@@ -67,21 +70,8 @@ class Networks(NamedTuple):
         return self.hidden_fields.shape[:2]
 
 
-class Averages(NamedTuple):
-    """What a solver finds of `Networks`."""
-
-    log_partition: np.ndarray  # (R, K)
-    visible_means: np.ndarray  # (R, K, N)
-    hidden_means: np.ndarray  # (R, K, P)
-    correlations: np.ndarray  # (R, N, P), averaged over the K networks with given weights
-    messages: np.ndarray | tuple | None  # what the next call may start from
-    n_iter: np.ndarray  # (R, K)
-    residual: np.ndarray  # (R, K)
-    converged: np.ndarray  # (R, K)
-
-
 def check_network(network, dtype=np.float64) -> tuple[Networks, bool]:
-    """One replica of the checked network in this precision, and whether it is a single one, without the axis K."""
+    """Return one replica of the checked network in this precision, and whether it is a single one, without axis K."""
     if not isinstance(network, Network):
         raise TypeError(f"network must be a Network, got {type(network).__name__}")
     couplings = checks.array((None, None), dtype=dtype, couplings=network.couplings)
@@ -94,23 +84,22 @@ def check_network(network, dtype=np.float64) -> tuple[Networks, bool]:
     return Networks(couplings[None], *fields), np.ndim(network.hidden_fields) == 1
 
 
-def of_one_replica(state, single):
-    """The state of the first replica, without the axis K where there is a single network."""
-    return type(state)(*(None if x is None else x[0, 0] if single else x[0] for x in state))
+def solve(solver, network, start, dtype=np.float64, **options):
+    """Solve a network that a user gives, as the only replica of its kind, with a warning where it did not converge.
 
-
-class Stopping(NamedTuple):
-    """What the kernels of message passing are told about damping and the end, in their precision."""
-
-    damping: float  # fraction of the old message kept at the start
-    tol: float  # of the residual
-    max_iter: int  # sweeps
-
-
-@kernel
-def more_damping(damping, residual, before):
-    """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
-    return min(0.5 * (1.0 + damping), checks.MAX_DAMPING) if residual > 0.5 * before else damping
+    The solver has ``check_size``, ``with_tol``, ``first_messages`` (of what the user starts from, and of the options),
+    ``averages`` and ``warn``.
+    """
+    networks, single = check_network(network, dtype)
+    solver.check_size(networks.couplings.shape[2])
+    solver = solver.with_tol(TOL[np.dtype(dtype)], dtype)
+    messages = solver.first_messages(start, networks, single, **options)
+    state = solver.averages(networks, None, messages)
+    if not state.converged.all():
+        solver.warn(state, stacklevel=5)
+    # without the axes of replicas, and of networks where there is one alone; chains are told of neither
+    index = (0, 0) if single else 0
+    return type(state)(*(part[index] if isinstance(part, np.ndarray) else part for part in state))
 
 
 def warn_unconverged(residual, tol, n_sweeps, advice, stacklevel):

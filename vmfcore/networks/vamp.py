@@ -34,11 +34,15 @@ References
 (2005), written for two layers in this project.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from vmfcore.networks.network import CHECK_EVERY, more_damping
+from vmfcore import checks
+from vmfcore.networks.iteration import CHECK_EVERY, Iteration, more_damping
+from vmfcore.networks.network import Network, Networks, solve
 from vmfcore.networks.resolvent import Resolvent, resolvent
 from vmfcore.numerics.jit import one_blas_thread
 from vmfcore.numerics.spins import binary_entropy
@@ -62,6 +66,68 @@ class VampState(NamedTuple):
     precisions: np.ndarray  # (2,), λ; inf where all spins of the layer are frozen
     edge_ratio: np.ndarray  # z/s_max²: near 1 one mode of the couplings rules
     increments: np.ndarray  # (n_iter, 2), mean square of γ(t) - γ(t-1), undamped
+
+
+@dataclass(frozen=True)
+class Vamp(Iteration):
+    r"""Message passing without memory, for couplings of any spectrum.
+
+    Parameters
+    ----------
+    damping, tol, max_iter
+        As in `Cavity`, of the fields γ.
+
+    Notes
+    -----
+    O(N P min(N, P)) once, for the eigenvalues of JᵀJ, then O(N P) a step.  Exact for N, P → ∞ if the singular vectors
+    of J are random rotations and there is one state.  One susceptibility stands for all spins of a layer: where
+    couplings of very different size or frozen spins share a layer, `Tap` and `Cavity` are more accurate.  An edge
+    ratio near 1 is the warning sign.  The model terms of the bound do not take it: on learnt couplings it is no better
+    than they are, and slower.
+
+    References
+    ----------
+    Çakmak & Opper, arXiv:2005.01560 and, for the Ising model, arXiv:1901.08583; ln Z: Opper & Winther, JMLR 6, 2177
+    (2005), written for two layers in this project.
+    """
+
+    def solve(self, network: Network, start: ArrayLike | None = None) -> VampState:
+        """Averages of a network and the quantities of the theory.
+
+        Parameters
+        ----------
+        network : Network
+        start : (N + P,) or (K, N + P) array in [-1e100, 1e100] or None
+            γ: ``VampState.messages`` of an earlier run, or numbers Normal(0, C) of the variances of
+            `vmfcore.theory.dynamical_mean_field`, from which its theory of the increments holds.  None starts from 0.
+
+        Returns
+        -------
+        VampState
+
+        Warns
+        -----
+        ConvergenceWarning
+            If a network has not converged after ``max_iter`` steps.
+        """
+        return solve(self, network, start)
+
+    def first_messages(self, start: ArrayLike | None, networks: Networks, single: bool) -> np.ndarray | None:
+        """Return the fields γ (K, N + P) that a user starts from."""
+        if start is None:
+            return None
+        lead = () if single else (networks.shape[1],)
+        size = sum(networks.couplings.shape[1:])
+        gamma = checks.array((*lead, size), start=start).reshape(-1, size)
+        checks.within(checks.MAX_MESSAGE, start=gamma)
+        return gamma
+
+    def averages(self, networks: Networks, weights: None, start: np.ndarray | None) -> VampState:
+        """Return averages of the networks of one replica."""
+        couplings, visible_fields, hidden_fields = (part[0] for part in networks)
+        assert self.tol is not None, "with_tol gives one"
+        state = solve_vamp(couplings, visible_fields, hidden_fields, self.damping, self.tol, self.max_iter, start)
+        return VampState(*(part[None] for part in state))
 
 
 class _Layers(NamedTuple):

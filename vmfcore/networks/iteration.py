@@ -1,15 +1,16 @@
-"""What the solvers by message passing are: damping, tolerance and number of sweeps, and a warning."""
+"""Damping, tolerance and number of sweeps of message passing: what all solvers that iterate have in common."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from vmfcore import checks
-from vmfcore.networks.network import SOLVER_ADVICE, of_one_replica, warn_unconverged
+from vmfcore.networks.network import SOLVER_ADVICE, warn_unconverged
+from vmfcore.numerics.jit import kernel
 
-TOL = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 3e-6}  # of message passing, where none is given
+CHECK_EVERY = 20  # sweeps between two looks at whether the residual still falls
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,20 @@ class Iteration:
         """What the first call starts from: no messages."""
         return None
 
-    def finished(self, state: Any, single: bool) -> Any:
-        """The state of one replica, with a warning if one of its networks has not converged."""
-        if not state.converged.all():
-            warn_unconverged(state.residual.max(), self.tol, self.max_iter, SOLVER_ADVICE, stacklevel=4)
-        return of_one_replica(state, single)
+    def warn(self, state: Any, stacklevel: int) -> None:
+        """Warn that one of the networks has not converged."""
+        warn_unconverged(state.residual.max(), self.tol, self.max_iter, SOLVER_ADVICE, stacklevel)
+
+
+class Stopping(NamedTuple):
+    """What the kernels of message passing are told about damping and the end, in their precision."""
+
+    damping: float  # fraction of the old message kept at the start
+    tol: float  # of the residual
+    max_iter: int  # sweeps
+
+
+@kernel
+def more_damping(damping, residual, before):
+    """Damping, raised half the way to 1 but not beyond MAX_DAMPING if the residual has not halved since ``before``."""
+    return min(0.5 * (1.0 + damping), checks.MAX_DAMPING) if residual > 0.5 * before else damping

@@ -98,6 +98,15 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(name, rng, tmp_path):
             assert_same(vmf.fit(SPINS, 3, 1.0, **keeping, callback=stopping_after(1, raise_stop)), unbroken)
 
 
+@pytest.fixture
+def interrupts():
+    """Ctrl-C as in a terminal, also where the shell that began the tests ignores it (nohup)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_interrupt_keeps_the_last_step_and_returns_control(tmp_path):
     path, options = tmp_path / "fit.npz", {"rule": NEVER_SETTLED, "n_steps": 60, "seed": 5, "n_restarts": 2}
     unbroken = vmf.fit(SPINS, 3, 1.0, **options, callback=vmf.Every(1))
@@ -112,6 +121,7 @@ def test_interrupt_keeps_the_last_step_and_returns_control(tmp_path):
     assert_same(resumed, unbroken)
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_a_second_interrupt_does_not_wait_for_the_step(tmp_path):
     def press_twice():
         for _ in range(2):

@@ -92,7 +92,7 @@ class Gradient(NamedTuple):
         dtype = means.dtype
         # without a model there is nothing to divide by but the data's own 1 - λ²t²
         single = self.model is None
-        model = self.data if single else self.model
+        model = self.data if self.model is None else self.model
         weight = self.share if single else -self.n_samples
         data_share = 0.0 if single else self.share
         empty = np.empty((0, 0))

@@ -64,7 +64,7 @@ def _permanent(matrix):
     # of the first rows, over each set of as many columns: sums of positive terms, in which nothing cancels
     sums = {0: 1.0}
     for row in matrix:
-        longer = {}
+        longer: dict[int, float] = {}
         for columns, value in sums.items():
             for column in range(size):
                 if not columns >> column & 1:

@@ -107,8 +107,8 @@ def _checked_weight(kl_weight):
     weights = tuple(kl_weight) if pair else (kl_weight,)
     if pair and len(weights) != 2:
         raise ValueError(f"kl_weight must be a number or (first, last), got {kl_weight!r}")
-    weights = [checks.real(checks.MIN_KL_WEIGHT, checks.MAX_KL_WEIGHT, kl_weight=weight) for weight in weights]
-    return weights[0] if len(set(weights)) == 1 else tuple(weights)
+    weights = tuple(checks.real(checks.MIN_KL_WEIGHT, checks.MAX_KL_WEIGHT, kl_weight=weight) for weight in weights)
+    return weights[0] if len(set(weights)) == 1 else weights
 
 
 class Bound(NamedTuple):

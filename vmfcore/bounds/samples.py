@@ -146,7 +146,7 @@ def sum_over_samples(data, columns, averages, grid):
     constants = constants_of(columns.means.dtype)
     totals = np.zeros((4, n_columns))
     spins = np.zeros(n_visible)
-    correlations = None
+    correlations: np.ndarray | None = None
     for block in blocks(len(data.bits), max(n_columns, IN_MEMORY // MAX_ROWS), IN_MEMORY, MIN_ROWS):
         bits = data.bits[block]
         f = multiply(bits, columns.means)
@@ -161,4 +161,5 @@ def sum_over_samples(data, columns, averages, grid):
         of_block = multiply(transposed, f)
         correlations = of_block if correlations is None else correlations + of_block
     values, slopes, of_fields, energies = totals
+    assert correlations is not None, "there is a sample"
     return Totals(values, slopes, of_fields, energies, correlations, spins)

@@ -76,7 +76,7 @@ def _description(name, value):
     if isinstance(value, PackedSpins):
         return {name: f"{value.shape} {_digest_of_spins(value)}"}
     if isinstance(value, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
         return {name: f"{value.dtype} {value.shape} {digest}"}
     return {name: repr(value.item() if isinstance(value, np.generic) else value)}
 
@@ -87,7 +87,7 @@ def _digest_of_spins(data):
     for start in range(0, len(data.bits), ROWS):
         bits = np.array(data.bits[start : start + ROWS])
         bits[:, -1] &= used
-        seen.update(bits)
+        seen.update(bits.data)
     return seen.hexdigest()
 
 
@@ -142,7 +142,7 @@ def _write(path, state, described):
     # the rows of all histories as one array, and how many each restart has
     lengths = [len(rows) for rows in state.histories]
     rows = np.concatenate(state.histories) if sum(lengths) else np.empty((0, 0))
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     structure = _take_apart(state._replace(histories=(rows, *lengths)), arrays)
     about = json.dumps({"problem": described, "state": structure})
     try:

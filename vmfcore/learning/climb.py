@@ -111,7 +111,7 @@ def _stage_state(problem, stage, n_steps, means, real, n_evaluations, histories)
 
 
 def _copied(real):
-    return RealParameters(*(None if part is None else part.copy() for part in real))
+    return RealParameters._make(None if part is None else part.copy() for part in real)
 
 
 def batches(data, batch_size, seed, skip=0, grey=None):

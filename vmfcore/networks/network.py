@@ -49,7 +49,7 @@ class NetworkState(NamedTuple):
 
     visible_means: np.ndarray  # (N,), magnetizations m_i
     hidden_means: np.ndarray  # (P,), magnetizations r_mu
-    correlations: np.ndarray  # (N, P), <sigma_i h_mu>
+    correlations: np.ndarray | None  # (N, P), <sigma_i h_mu>
     log_partition: np.ndarray  # ln Z, nats
     n_iter: np.ndarray  # sweeps done
     residual: np.ndarray  # largest change of a magnetization in the last sweep, undamped; of chains the error of ln Z

@@ -280,8 +280,16 @@ def solve_tap(couplings, visible_fields, hidden_fields, damping, tol, max_iter, 
     n_batches = -(-n_networks // BATCH)
     with numba_threads(n_replicas * n_batches, n_networks * couplings.size / GRAIN):
         _run(couplings, couplings**2, a, b, stopping, constants_of(dtype), magnetizations, outcome)
-    log_z, n_iter, residual = outcome
-    return NetworkState(*messages, None, log_z, n_iter, residual, residual <= stopping.tol, messages)
+    return NetworkState(
+        visible_means=magnetizations.visible,
+        hidden_means=magnetizations.hidden,
+        correlations=None,
+        log_partition=outcome.log_partition,
+        n_iter=outcome.n_iter,
+        residual=outcome.residual,
+        converged=outcome.residual <= stopping.tol,
+        messages=messages,
+    )
 
 
 @kernel

@@ -221,7 +221,7 @@ def _iterate(couplings, fields, gamma, damping, tol, max_iter):
     """`VampState` of K networks: couplings (N, P) with N >= P, fields and first messages of both layers."""
     spectrum = _spectrum(couplings)
     averages = _averages(fields, gamma, spectrum)
-    increments = []
+    increments: list[np.ndarray] = []
     residual = np.array([np.inf])
     last_residual = np.inf
     while residual.max() > tol and len(increments) < max_iter:
@@ -257,7 +257,7 @@ def _iterate(couplings, fields, gamma, damping, tol, max_iter):
         susceptibilities=averages.susceptibilities,
         precisions=precisions,
         edge_ratio=averages.resolvent.edge_ratio,
-        increments=np.moveaxis(increments, -1, 0),
+        increments=np.moveaxis(np.array(increments), -1, 0),
     )
 
 

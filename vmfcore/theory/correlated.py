@@ -162,7 +162,7 @@ def correlated_overlap(
 def _overlap(alpha, beta, correlation, prior):
     """The four numbers of a `CorrelatedOverlap` at one density, and the residual of the iteration."""
     if alpha <= critical_density(beta, correlation=correlation, prior=prior):
-        return CorrelatedOverlap(0.0, 0.0, 0.0, 0.0), 0.0
+        return CorrelatedOverlap(*np.zeros(4)), 0.0
     rest = _fixed_point(alpha, beta, correlation, prior)
     teacher = rest.parameters.teacher
     overlap = CorrelatedOverlap(

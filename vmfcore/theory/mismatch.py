@@ -54,8 +54,8 @@ class MismatchedOverlap(NamedTuple):
 class _Point(NamedTuple):
     overlap: np.ndarray
     self_overlap: np.ndarray
-    signal: np.ndarray  # κ
-    noise: np.ndarray  # v
+    signal: np.ndarray | None  # κ; None before the first sweep, as v
+    noise: np.ndarray | None  # v
 
 
 class _Sites(NamedTuple):

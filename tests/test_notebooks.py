@@ -208,7 +208,9 @@ def test_no_path_of_a_machine_and_no_path_that_depends_on_the_working_directory(
 
 
 # columns that not every machine has: of page 03, and those of the Ising model and of data with a known truth in 08
-OF_SOME_MACHINES = {f"table.{name}" for name in ("accuracy", "rarest_class", "p_value", "temperature", "truth")}
+OF_SOME_MACHINES = {
+    f"table.{name}" for name in ("accuracy", "rarest_class", "p_value", "temperature", "truth", "train")
+}
 OF_SOME_MACHINES |= {
     f"table.{name}" for name in ("energy", "off_by", "specific_heat", *(f"correlation_{d}" for d in (1, 2, 3, 4)))
 }
@@ -288,6 +290,10 @@ SMALL = {
         "n_compared": 10,
         "ising_steps": 20,
         "n_steps": 20,
+        "n_clustered": 100,
+        "clustered_steps": 20,
+        "rival_steps": [0.02],
+        "n_components": [2],
         "n_temperatures": 20,
         "n_samples": 100,
         "n_sweeps": 10,
@@ -325,7 +331,6 @@ SMALL = {
         "n_train": 300,
         "n_validation": 50,
         "n_probed": 100,
-        "n_settling": 10,
         "n_samples": 100,
         "n_sweeps": 10,
         "n_temperatures": 20,

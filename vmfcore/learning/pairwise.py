@@ -29,7 +29,7 @@ from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, stream_key
 
 GRAIN = 2**16  # couplings of a sweep that are worth a thread
-PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03)  # that held-out samples choose from
+PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # that held-out samples choose from
 
 
 class PairwiseModel(NamedTuple):

@@ -54,6 +54,7 @@ WINDOW = 10  # looks after which the components that were missed are counted
 LATE = 2 * WINDOW * LAG  # sweeps before which they are not: the network has to be like the data first
 EXPECTED = 8.0  # visits of a component, of which chance leaves none once in 3,000 times
 FAR = 20.0  # nats from a component to what is not in it
+FARTHEST = 1e300  # before the first look
 FIRST_RUNGS = 8  # of a ladder, where the chains turn out to need one
 LANES = 4  # last chains for every chain of another rung
 
@@ -254,7 +255,7 @@ def start_chains(couplings, visible_fields, hidden_fields, annealing):
     sizes = n_hidden * number_of, n_chains * number_of, asked * number_of
     unknown = np.full(n_replicas, np.nan)
     means = np.tile(np.tanh(annealing.base), (n_replicas, 1))
-    gaps = np.full((n_replicas, len(annealing.reference.log_weights)), np.inf)
+    gaps = np.full((n_replicas, len(annealing.reference.log_weights)), FARTHEST)
     missed = np.zeros(n_replicas, np.int64)
     return Chains(_stacked(ladders), *sizes, means, remembered, unknown, unknown.copy(), gaps, missed), estimates
 
@@ -353,7 +354,7 @@ def _looked_at(chains, ladders, states, n_lanes):
     if ladders[0].n_sweeps % (WINDOW * LAG) == 0:
         if ladders[0].n_sweeps >= LATE:
             missed = np.array([missed_of(*pair, len(states[0])) for pair in zip(ladders, gaps, strict=True)])
-        gaps = np.full_like(gaps, np.inf)
+        gaps = np.full_like(gaps, FARTHEST)
     acceptance = chains.acceptance
     n_rungs = len(ladders[0].places)
     wanted = n_rungs

@@ -22,8 +22,9 @@ import scipy
 from numpy.typing import ArrayLike
 
 from vmfcore import checks
+from vmfcore.data.packing import pack_spins, pixel_fields
 from vmfcore.networks.annealing import log_mean
-from vmfcore.numerics.draws import uniform
+from vmfcore.numerics.draws import uniform, words_of
 from vmfcore.numerics.jit import numba_threads, parallel_kernel
 from vmfcore.numerics.spins import log2cosh
 from vmfcore.numerics.streams import Stream, stream_key
@@ -92,8 +93,7 @@ def train_pairwise(spins: ArrayLike, penalty: float) -> PairwiseModel:
         slope = 2 * penalty * couplings[pairs] - (products + products.T)[pairs]
         return loss, np.concatenate([-residuals.sum(axis=0), slope])
 
-    means = np.clip(spins.sum(axis=0) / (n_samples + 2), -1, 1)
-    start = np.concatenate([np.arctanh(means), np.zeros(len(pairs[0]))])
+    start = np.concatenate([pixel_fields(pack_spins(spins)), np.zeros(len(pairs[0]))])
     found = scipy.optimize.minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
     return PairwiseModel(*unpacked(found.x))
 
@@ -129,10 +129,10 @@ def _sweep(spins, local_fields, couplings, scale, draws):
 def _annealed(model, base, path, spins, key):
     """ln w of chains (K, N) carried along a path of s, at fields (1-s) a⁰ + s h and couplings s J."""
     n_chains, n_visible = spins.shape
-    pulled = np.float64(spins @ model.couplings)
+    pulled = spins @ model.couplings
     log_weights = np.full(n_chains, (path[-1] - path[0]) * log2cosh(base).sum())
     draws = np.empty(n_chains * n_visible, np.float32)
-    words = -(-n_chains * n_visible // 2)
+    words = words_of(n_chains * n_visible)
     for n, (s, t) in enumerate(pairwise(path)):
         uniform(key, n * words, draws)
         # a pixel's field is s [J σ + h + (1-s)/s a⁰]: the sweep adds J σ as spins turn over
@@ -181,7 +181,7 @@ def pairwise_log_likelihood(
     checks.integer(2, n_chains=n_chains)
     checks.integer(1, n_temperatures=n_temperatures)
     checks.integer(0, seed=seed)
-    base = np.arctanh(spins.sum(axis=0) / (len(spins) + 2))
+    base = pixel_fields(pack_spins(spins))
     path = np.linspace(0.0, 1.0, n_temperatures + 1)
     keys = [stream_key(seed, Stream.ANNEALING, branch) for branch in range(3)]
     forward = log_mean(_annealed(model, base, path, np.ones((n_chains, len(base))), keys[0])).log_partition
